@@ -1,0 +1,270 @@
+"""What the user decides: the models behind ``dataset.yaml``, the command line and the trigger form.
+
+Every number carries its unit in its name. Unknown keys are refused, naming the nearest known one.
+"""
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lfcore.errors import SettingsError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+MAXIMUM_PLANES = 10_000
+
+
+class Section(BaseModel):
+    """Base of all settings: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SpectralLine(Section):
+    """One wavelength of an emission band."""
+
+    um: Positive = Field(description="wavelength in vacuum, um")
+    weight: Positive = Field(description="relative power")
+
+
+class Microscope(Section):
+    """Objective, medium and emission."""
+
+    magnification: Positive = Field(description="magnification of the objective at its design tube length")
+    numerical_aperture: Positive = Field(description="numerical aperture of the objective")
+    medium_index: float = Field(default=1.33, ge=1, le=2.5, description="refractive index of the medium")
+    wavelength_um: Positive | list[SpectralLine] = Field(
+        description="emission wavelength in vacuum, um; or a list of {um, weight}"
+    )
+    tube_lens_mm: Positive = Field(default=200.0, description="focal length of the tube lens in use, mm")
+    design_tube_lens_mm: Positive | None = Field(
+        default=None, description="tube lens that the magnification is stated for, mm; default: the one in use"
+    )
+
+    @model_validator(mode="after")
+    def _aperture_fits_index(self) -> Self:
+        if self.numerical_aperture >= self.medium_index:
+            raise ValueError(
+                f"numerical_aperture {self.numerical_aperture:g} must be below medium_index {self.medium_index:g}"
+            )
+        if isinstance(self.wavelength_um, list) and not self.wavelength_um:
+            raise ValueError("wavelength_um: the list is empty; give at least one {um, weight}")
+        return self
+
+    @property
+    def spectrum(self) -> tuple[tuple[float, float], ...]:
+        """(wavelength in um, weight) pairs; the weights sum to one."""
+        if isinstance(self.wavelength_um, list):
+            total = sum(line.weight for line in self.wavelength_um)
+            return tuple((line.um, line.weight / total) for line in self.wavelength_um)
+        return ((self.wavelength_um, 1.0),)
+
+    @property
+    def true_magnification(self) -> float:
+        """Magnification with the tube lens in use."""
+        return self.magnification * self.tube_lens_mm / (self.design_tube_lens_mm or self.tube_lens_mm)
+
+
+class MicrolensArray(Section):
+    """The microlens array at the native image plane."""
+
+    pitch_um: Positive = Field(description="distance of neighbouring lenslets, um")
+    focal_length_um: Positive = Field(description="focal length of a lenslet, um")
+    sensor_distance_um: Positive | None = Field(
+        default=None, description="distance from array to camera, um; default: the focal length"
+    )
+    lattice: Literal["square", "hexagonal", "none"] = Field(default="square", description="arrangement of the lenslets")
+    aperture: Literal["square", "round"] = Field(default="square", description="shape of one lenslet")
+
+    @model_validator(mode="after")
+    def _lattice_is_supported(self) -> Self:
+        if self.lattice != "square":
+            raise ValueError(f"lattice '{self.lattice}' is not supported by this version; only 'square' is")
+        return self
+
+
+class Camera(Section):
+    """The camera behind the array."""
+
+    pixel_um: Positive = Field(description="camera pixel, um")
+    relay_magnification: Positive = Field(default=1.0, description="magnification from the array's back plane to the camera")
+    frame_interval_s: Positive | None = Field(default=None, description="time between frames, s; written to the output")
+
+    @property
+    def pixel_at_array_um(self) -> float:
+        """Camera pixel referred to the microlens array, um."""
+        return self.pixel_um / self.relay_magnification
+
+
+class Images(Section):
+    """Which files hold what; patterns are relative to ``dataset.yaml``."""
+
+    light_field: str = Field(min_length=1, description="pattern of the light field frames; stacks and single frames")
+    radiometry: str | None = Field(default=None, description="pattern of the white frames, averaged")
+    dark: str | None = Field(default=None, description="pattern of the dark frames, averaged")
+
+    @model_validator(mode="after")
+    def _patterns_stay_inside(self) -> Self:
+        for name in ("light_field", "radiometry", "dark"):
+            pattern = getattr(self, name)
+            if pattern is not None and (pattern.startswith("/") or ".." in pattern.split("/") or "://" in pattern):
+                raise ValueError(f"{name}: '{pattern}' leaves the data set; give a path below dataset.yaml")
+        return self
+
+
+class CalibrationSettings(Section):
+    """How frames are resampled to the lattice."""
+
+    pixels_per_lenslet: int | None = Field(
+        default=None, ge=3, le=101, description="pixels per lenslet after rectification; default: the measured pitch, rounded"
+    )
+
+
+class ZRange(Section):
+    """Equally spaced planes, both ends included."""
+
+    start: float = Field(allow_inf_nan=False, description="first plane, um; z > 0 is towards the objective")
+    stop: float = Field(allow_inf_nan=False, description="last plane, um")
+    step: Positive = Field(description="distance of planes, um")
+
+
+class Volume(Section):
+    """Where the volume is sampled."""
+
+    z_um: ZRange | list[Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        description="planes, um: {start, stop, step} or a list; z > 0 is towards the objective"
+    )
+    samples_per_lenslet: int = Field(default=8, ge=1, le=64, description="volume samples per lenslet, laterally")
+
+    @model_validator(mode="after")
+    def _has_planes(self) -> Self:
+        count = len(self.planes_um)
+        if count == 0:
+            raise ValueError("z_um holds no planes; stop must not be below start")
+        if count > MAXIMUM_PLANES:
+            raise ValueError(f"z_um holds {count} planes, more than {MAXIMUM_PLANES}; use a larger step")
+        if len(set(self.planes_um)) != count:
+            raise ValueError("z_um lists a plane twice")
+        return self
+
+    @property
+    def planes_um(self) -> tuple[float, ...]:
+        """The planes' z, um, in the order of the volume's first axis."""
+        if isinstance(self.z_um, list):
+            return tuple(self.z_um)
+        span = (self.z_um.stop - self.z_um.start) / self.z_um.step
+        if span > MAXIMUM_PLANES:
+            raise ValueError(f"z_um holds more than {MAXIMUM_PLANES} planes; use a larger step")
+        count = math.floor(span + 1e-6) + 1
+        return tuple(round(self.z_um.start + index * self.z_um.step, 6) + 0.0 for index in range(count))
+
+
+class Reconstruction(Section):
+    """How the volume is estimated."""
+
+    solver: Literal["richardson_lucy"] = Field(default="richardson_lucy", description="method")
+    iterations: int = Field(default=12, ge=1, le=10_000, description="iterations")
+    background: float = Field(
+        default=0.02, ge=0, le=1, description="constant background, as a fraction of the frame's mean"
+    )
+
+
+class Output(Section):
+    """What is written."""
+
+    format: Literal["ome-zarr", "ome-tiff"] = Field(default="ome-zarr", description="file format of the volumes")
+    dtype: Literal["float32", "uint16"] = Field(default="float32", description="uint16 is written with a stored scale")
+
+
+class Settings(Section):
+    """All of ``dataset.yaml``."""
+
+    microscope: Microscope
+    microlens_array: MicrolensArray
+    camera: Camera
+    images: Images
+    calibration: CalibrationSettings = CalibrationSettings()
+    volume: Volume
+    reconstruction: Reconstruction = Reconstruction()
+    output: Output = Output()
+
+    @property
+    def nominal_pitch_px(self) -> float:
+        """Lenslet pitch in camera pixels as the settings state it."""
+        return self.microlens_array.pitch_um / self.camera.pixel_at_array_um
+
+    @property
+    def nominal_pixels_per_lenslet(self) -> int:
+        """Pixels per lenslet before any calibration: as set, else the nominal pitch, rounded."""
+        return self.calibration.pixels_per_lenslet or round(self.nominal_pitch_px)
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``overrides`` laid over it, mapping by mapping; lists and scalars are replaced.
+
+    A mapping with other keys than ``start``, ``stop``, ``step`` never replaces a list.
+    """
+    merged = dict(base)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def parse_settings(text: str, origin: str, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from the text of a ``dataset.yaml``, with ``overrides`` laid over them.
+
+    Raises ``SettingsError``, one line that names ``origin``, the key and the remedy.
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{origin}: holds no settings; 'lfcore init DIR' writes a commented template")
+    try:
+        return Settings.model_validate(merge(content, overrides or {}))
+    except ValidationError as error:
+        raise SettingsError(f"{origin}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problems of a validation error in one line, with the nearest known key for a typo."""
+    problems = []
+    for detail in error.errors()[:3]:
+        keys = [str(key) for key in detail["loc"]]
+        where = ".".join(keys) or "settings"
+        if detail["type"] == "extra_forbidden":
+            problems.append(f"unknown key '{where}'{_nearest(keys)}")
+        elif detail["type"] == "missing":
+            problems.append(f"missing key '{where}'")
+        else:
+            problems.append(f"{where}: {detail['msg'].removeprefix('Value error, ')} (got {_shown(detail['input'])})")
+    return "; ".join(dict.fromkeys(problems))
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(keys: list[str]) -> str:
+    """A hint naming the known key nearest to the last of ``keys``, in its section or any other."""
+    model: Any = Settings
+    for key in keys[:-1]:
+        field = model.model_fields.get(key) if hasattr(model, "model_fields") else None
+        model = field.annotation if field is not None else None
+    here = list(model.model_fields) if hasattr(model, "model_fields") else list(ZRange.model_fields)
+    match = difflib.get_close_matches(keys[-1], here, n=1, cutoff=0.5)
+    if match:
+        return f"; did you mean '{'.'.join([*keys[:-1], match[0]])}'?"
+    elsewhere = {
+        name: f"{section}.{name}"
+        for section, field in Settings.model_fields.items()
+        for name in getattr(field.annotation, "model_fields", {})
+    }
+    match = difflib.get_close_matches(keys[-1], list(elsewhere), n=1, cutoff=0.6)
+    return f"; did you mean '{elsewhere[match[0]]}'?" if match else f"; known here: {', '.join(here)}"
