@@ -1,0 +1,43 @@
+# 'make help' lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help env lint types pytest test demo up constraints clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+# The light halves of the project that are not installed: Airflow puts both folders on the path itself.
+TREES := PYTHONPATH=plugins:dags:.
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## make the development environment in .venv, once
+
+$(STAMP): setup.cfg pyproject.toml $(wildcard constraints/*.txt) tools/make_env.sh
+	@tools/make_env.sh $(VENV)
+	@touch $@
+
+lint: env ## check style, formatting and the one-way imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(TREES) $(BIN)/lint-imports
+
+types: env ## check types, strictly
+	$(BIN)/mypy lfcore localbatch plugins/lightfield demo dags
+
+pytest: env ## run all tests
+	$(BIN)/python -m pytest -n 2 $(PYTEST_OPTIONS)
+
+test: lint types pytest ## linters, types and all tests
+
+demo: env ## synthetic data through Airflow and a local Batch, compared with the truth
+	$(BIN)/python -m demo run
+
+up: env ## the same, then leave the Airflow UI running until Ctrl-C
+	$(BIN)/python -m demo up
+
+constraints: env ## pin every dependency anew, for each Python
+	tools/pin.sh $(BIN)/uv
+
+clean: ## remove the environment, caches and the demo's files
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
