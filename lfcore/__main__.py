@@ -1,0 +1,7 @@
+"""``python -m lfcore`` is the ``lfcore`` command."""
+
+import sys
+
+from lfcore.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""File formats and storage: the only place that opens files."""

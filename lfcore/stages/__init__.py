@@ -1,0 +1,1 @@
+"""The stages of a run: functions on stores, with resume and quarantine."""

@@ -1,0 +1,161 @@
+"""What all stages share: skip what is done, do the rest, record it, set bad items aside.
+
+Every stage module has one entry point of this form (`StageFunction`)::
+
+    def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome
+
+It hands `process` a function ``prepare`` that is called once, and only if something is left to do; it loads
+what the items share and returns ``do(item) -> Record``. ``do`` writes the item's output and returns what its
+completion record shall say beside the usual: ``outputs`` (full paths, checked before an item is skipped) and any
+JSON values, for instance metrics. The record is written last and atomically, so an item that was
+interrupted is simply done again.
+
+A `DataError` sets the item aside in ``quarantine/`` in the stages that work frame by frame, and the others go on;
+any other error, or one in another stage, ends the stage. Items that were set aside are tried
+again when the stage is run again.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from lfcore.contracts import RunPaths, Stage, WorkItem, parse_items
+from lfcore.errors import DataError, UsageError
+from lfcore.io import store
+from lfcore.stages.memory import peak_memory_bytes, reset_peak
+from lfcore.stages.progress import Listener, Progress, silent
+
+Record = Mapping[str, Any]
+Do = Callable[[WorkItem], Record]
+FRAME_STAGES = (Stage.NORMALISE, Stage.RECONSTRUCT)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many items were done now, found done, and set aside."""
+
+    done: int = 0
+    skipped: int = 0
+    quarantined: int = 0
+
+
+class StageFunction(Protocol):
+    """The entry point of a stage."""
+
+    def __call__(self, run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
+        """Do ``items`` of the run, those that are not done yet."""
+
+
+def process(
+    run: RunPaths, stage: Stage, items: Sequence[WorkItem], prepare: Callable[[], Do], listener: Listener = silent
+) -> Outcome:
+    """Do the items that have no valid completion record; see the module's text."""
+    reset_peak()
+    records = read_records(run.done, run, stage, items)
+    pending = [item for item in items if not _is_done(run, item, records.get(item["id"]))]
+    skipped = len(items) - len(pending)
+    note = f"{skipped} of {len(items)} items were done before" if skipped else ""
+    started = time.monotonic()
+    listener(Progress(stage, 0, len(pending), 0.0, note))
+    if not pending:
+        return Outcome(skipped=skipped)
+    do = prepare()
+    quarantined = 0
+    for finished, item in enumerate(pending, start=1):
+        note = _attempt(run, stage, item, do, records.get(item["id"]))
+        quarantined += bool(note)
+        listener(Progress(stage, finished, len(pending), time.monotonic() - started, note))
+    return Outcome(len(pending) - quarantined, skipped, quarantined)
+
+
+def require_frame(run: RunPaths, stage: Stage, frame_id: str) -> None:
+    """Make sure that an earlier stage has done a frame.
+
+    Raises ``DataError`` when it was set aside there, ``UsageError`` when that stage has not been run yet.
+    """
+    if store.exists(run.done(stage, frame_id)):
+        return
+    aside = store.read_many([run.quarantine(stage, frame_id)])
+    if aside:
+        raise DataError(f"{stage}: {json.loads(*aside.values())['error']}")
+    raise UsageError(f"{frame_id} of {run.root} has not been through {stage}; run 'lfcore {stage}' on it first")
+
+
+def read_items(run: RunPaths, stage: Stage) -> list[WorkItem]:
+    """The planned items of a stage. Raises ``UsageError`` when the run has not been planned."""
+    content = store.read_many([run.items(stage)])
+    if not content:
+        raise UsageError(f"{run.root}: holds no plan for {stage}; run 'lfcore plan DATASET {run.root}' first")
+    return parse_items(*content.values())
+
+
+def read_records(
+    path_of: Callable[[Stage, str], str], run: RunPaths, stage: Stage, items: Sequence[WorkItem]
+) -> dict[str, dict[str, Any]]:
+    """The records of ``items`` that exist, by item id; ``path_of`` is ``run.done`` or ``run.quarantine``."""
+    paths = {path_of(stage, item["id"]): str(item["id"]) for item in items}
+    return {paths[path]: json.loads(content) for path, content in store.read_many(list(paths)).items()}
+
+
+def write_json(path: str, content: object) -> None:
+    """Write ``content`` as JSON for people and machines, atomically."""
+    store.write_bytes(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _is_done(run: RunPaths, item: WorkItem, record: Record | None) -> bool:
+    if record is None or record["hash"] != item["hash"]:
+        return False
+    return all(store.exists(_absolute(run, path)) for path in record["outputs"])
+
+
+def _attempt(run: RunPaths, stage: Stage, item: WorkItem, do: Do, stale: Record | None) -> str:
+    """Do one item and record it; the note says why it was set aside, if it was."""
+    started = time.monotonic()
+    try:
+        result = do(item)
+    except DataError as error:
+        _set_aside(run, stage, item, str(error), stale)
+        if stage not in FRAME_STAGES:
+            raise
+        return f"{item['id']} set aside: {error}"
+    outputs = [_relative(run, path) for path in result.get("outputs", ())]
+    cost = {"seconds": round(time.monotonic() - started, 3), "peak_memory_bytes": peak_memory_bytes()}
+    write_json(run.done(stage, item["id"]), {**result, **_circumstances(item), **cost, "outputs": outputs})
+    store.delete(run.quarantine(stage, item["id"]))
+    return ""
+
+
+def _set_aside(run: RunPaths, stage: Stage, item: WorkItem, error: str, stale: Record | None) -> None:
+    """Record the error, and take away what an earlier input of the same item has left."""
+    write_json(run.quarantine(stage, item["id"]), {**_circumstances(item), "item": item, "error": error})
+    if stale is not None:
+        store.delete(run.done(stage, item["id"]))
+
+
+def _circumstances(item: WorkItem) -> dict[str, Any]:
+    return {
+        "stage": item["stage"],
+        "id": item["id"],
+        "hash": item["hash"],
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "attempt": int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1")),
+    }
+
+
+def _relative(run: RunPaths, path: str) -> str:
+    """Paths inside the run are recorded relative to it, so that a run can be moved; others in full."""
+    inside = run.root.rstrip("/") + "/"
+    if path.startswith(inside):
+        return path.removeprefix(inside)
+    return str(Path(path).absolute()) if store.is_local(path) else path
+
+
+def _absolute(run: RunPaths, path: str) -> str:
+    return path if path.startswith("/") or "://" in path else f"{run.root.rstrip('/')}/{path}"
