@@ -5,11 +5,12 @@ Every number carries its unit in its name. Unknown keys are refused, naming the 
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from lfcore.errors import SettingsError
 
@@ -90,7 +91,7 @@ class Camera(Section):
     """The camera behind the array."""
 
     pixel_um: Positive = Field(description="camera pixel, um")
-    relay_magnification: Positive = Field(default=1.0, description="magnification from the array's back plane to the camera")
+    relay_magnification: Positive = Field(default=1.0, description="magnification from the array to the camera")
     frame_interval_s: Positive | None = Field(default=None, description="time between frames, s; written to the output")
 
     @property
@@ -119,7 +120,7 @@ class CalibrationSettings(Section):
     """How frames are resampled to the lattice."""
 
     pixels_per_lenslet: int | None = Field(
-        default=None, ge=3, le=101, description="pixels per lenslet after rectification; default: the measured pitch, rounded"
+        default=None, ge=3, le=101, description="pixels per lenslet, rectified; default: the measured pitch, rounded"
     )
 
 
@@ -228,13 +229,37 @@ def parse_settings(text: str, origin: str, overrides: Mapping[str, Any] | None =
     try:
         return Settings.model_validate(merge(content, overrides or {}))
     except ValidationError as error:
-        raise SettingsError(f"{origin}: {_explain(error)}") from error
+        raise SettingsError(f"{origin}: {_explain(error.errors())}") from error
 
 
-def _explain(error: ValidationError) -> str:
+REQUIRED_KEYS: Mapping[str, Any] = {
+    "microscope": {"magnification": 20, "numerical_aperture": 0.5, "wavelength_um": 0.51},
+    "microlens_array": {"pitch_um": 125, "focal_length_um": 2500},
+    "camera": {"pixel_um": 6.5},
+    "images": {"light_field": "raw/*.tif"},
+    "volume": {"z_um": {"start": 0, "stop": 0, "step": 1}},
+}
+"""The keys without a default, with values that are in order: what overrides are tried on."""
+
+
+def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
+    """Check overrides by themselves, before the ``dataset.yaml`` below them is read.
+
+    Keys and values are checked; how values fit together is not, since the other half is not known.
+    Raises ``SettingsError``, one line that names ``origin``, the key and the remedy.
+    """
+    try:
+        Settings.model_validate(merge(REQUIRED_KEYS, overrides))
+    except ValidationError as error:
+        details = [detail for detail in error.errors() if detail["type"] != "value_error"]
+        if details:
+            raise SettingsError(f"{origin}: {_explain(details)}") from error
+
+
+def _explain(details: Sequence[ErrorDetails]) -> str:
     """The first problems of a validation error in one line, with the nearest known key for a typo."""
     problems = []
-    for detail in error.errors()[:3]:
+    for detail in details[:3]:
         keys = [str(key) for key in detail["loc"]]
         where = ".".join(keys) or "settings"
         if detail["type"] == "extra_forbidden":
