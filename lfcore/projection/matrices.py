@@ -1,0 +1,78 @@
+"""From kernels to matrices: one real matrix for each group of lenslet frequencies.
+
+``H(k)[p, zq] = sum_m h[zq][m, p] exp(-2 pi i k.m / L)`` in the parity basis of ``p`` and ``q`` is a cosine transform over ``m`` along an axis where ``p`` and
+``q`` have the same parity and ``-i`` times a sine transform where they differ; the factors of ``spectrum.ChannelMap`` take up the phases.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lfcore.projection.cell import Array, even_count, is_odd, pair_weight, to_parity
+from lfcore.projection.kernels import PlaneKernels
+from lfcore.projection.spectrum import FrequencyGroups
+
+
+def matrices(kernels: Sequence[PlaneKernels], grid: tuple[int, int], groups: FrequencyGroups, dtype: npt.DTypeLike) -> Array:
+    """The operator as (group, plane * S * S, N * N) real matrices, in the parity basis of samples and pixels."""
+    samples, pixels = kernels[0].samples_per_lenslet, kernels[0].pixels_per_lenslet
+    result = np.empty((len(groups.ky), len(kernels) * samples * samples, pixels * pixels), dtype)
+    evens, weight = even_count(samples), pair_weight(samples)
+    for plane, kernel in enumerate(kernels):
+        tables_y, tables_x = _tables(kernel.radius_lenslets, grid[0], dtype), _tables(kernel.radius_lenslets, grid[1], dtype)
+        for a in range(evens):
+            for c in range(evens):
+                folded = _fold(kernel.image(a, c).astype(dtype, copy=False) * (weight[a] * weight[c]), pixels)
+                for parity_a, parity_c, block in _blocks(folded, tables_y, tables_x):
+                    if (parity_a and 2 * a + 1 == samples) or (parity_c and 2 * c + 1 == samples):
+                        continue
+                    row, column = a + parity_a * evens, c + parity_c * evens
+                    target = (plane * samples + row) * samples + column
+                    result[:, target] = _signed(block[groups.ky, :, groups.kx], parity_a, parity_c)
+    return result
+
+
+def _fold(image: Array, pixels: int) -> Array:
+    """(lenslet y, pixel y, lenslet x, pixel x) with both pixel axes in the parity basis."""
+    lenslets = image.shape[0] // pixels
+    folded = image.reshape(lenslets, pixels, lenslets, pixels)
+    return to_parity(to_parity(folded, 1), 3)
+
+
+def _tables(radius: int, lenslets: int, dtype: npt.DTypeLike) -> tuple[Array, Array]:
+    """Cosine and sine tables, each (frequency, lenslet offset from -radius to radius)."""
+    angle = 2 * np.pi / lenslets * np.outer(np.arange(lenslets // 2 + 1), np.arange(-radius, radius + 1))
+    return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
+
+
+def _transform(folded: Array, tables: tuple[Array, Array], parity: int) -> Array:
+    """Sum over the first axis; axis 1 is in the parity basis. Cosine where its parity is ``parity``, else sine.
+
+    ``folded`` (m, u, …) gives (k, u, …).
+    """
+    evens = even_count(folded.shape[1])
+    same, other = tables
+    first, second = (same, other) if parity == 0 else (other, same)
+    return np.concatenate([np.tensordot(first, folded[:, :evens], 1), np.tensordot(second, folded[:, evens:], 1)], axis=1)
+
+
+def _blocks(folded: Array, tables_y: tuple[Array, Array], tables_x: tuple[Array, Array]) -> list[tuple[int, int, Array]]:
+    """The four parities of a sample pair: (parity in y, parity in x, (ky, N, kx, N) transform)."""
+    blocks = []
+    for parity_a in (0, 1):
+        down = np.moveaxis(_transform(folded, tables_y, parity_a), (2, 3), (0, 1))
+        for parity_c in (0, 1):
+            both = _transform(down, tables_x, parity_c)
+            blocks.append((parity_a, parity_c, np.moveaxis(both, (0, 1), (2, 3))))
+    return blocks
+
+
+def _signed(block: Array, parity_a: int, parity_c: int) -> Array:
+    """(group, N * N) with the sign that is left of the phases: minus for two sines, or for one sine on an odd pixel channel."""
+    pixels = block.shape[1]
+    odd_u, odd_v = np.meshgrid(is_odd(pixels), is_odd(pixels), indexing="ij")
+    sines = (odd_u != bool(parity_a)).astype(int) + (odd_v != bool(parity_c)).astype(int)
+    negative = (sines == 2) | ((sines == 1) & (odd_u ^ odd_v))
+    signed: Array = np.where(negative, -block, block).reshape(len(block), pixels * pixels)
+    return signed

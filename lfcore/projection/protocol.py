@@ -1,0 +1,67 @@
+"""What a solver may ask of a projector, whatever device it runs on.
+
+Arrays are *resident*: they lie where and as the projector wants them, and only ``pack_…`` and ``unpack_…`` know their layout. The
+elementwise steps of a solver are methods, so that a device can fuse them with its transforms.
+"""
+
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Host = npt.NDArray[np.floating]
+Resident = TypeVar("Resident")
+
+
+class Projector(Protocol[Resident]):
+    """The operator ``H`` between volumes and rectified light fields, several frames at a time.
+
+    Host images are (frame, y, x), ``rows * N`` by ``columns * N`` pixels. Host volumes are (frame, z, y, x) and reach past the image
+    by ``margin_lenslets`` on every side: ``(rows + 2 margin) * S`` by ``(columns + 2 margin) * S`` samples.
+    """
+
+    @property
+    def margin_lenslets(self) -> int:
+        """Lenslets by which the volume reaches past the camera."""
+        ...
+
+    def pack_image(self, image: Host) -> Resident:
+        """Take (frame, y, x) to the device."""
+        ...
+
+    def pack_volume(self, volume: Host) -> Resident:
+        """Take (frame, z, y, x) to the device."""
+        ...
+
+    def unpack_image(self, image: Resident) -> Host:
+        """Bring a light field back as (frame, y, x)."""
+        ...
+
+    def unpack_volume(self, volume: Resident) -> Host:
+        """Bring a volume back as (frame, z, y, x), margin included."""
+        ...
+
+    def forward(self, volume: Resident) -> Resident:
+        """``H x``: the light field of a volume."""
+        ...
+
+    def adjoint(self, image: Resident) -> Resident:
+        """``H^T y``: the exact transpose of ``forward``."""
+        ...
+
+    def weigh(self, image: Resident, weight: Resident) -> Resident:
+        """``W y``, pixel by pixel."""
+        ...
+
+    def compare(
+        self, measured: Resident, expected: Resident, weight: Resident, background: Resident
+    ) -> tuple[Resident, Host]:
+        """The correction ``W b / (W H x + g)`` and the sum of ``(b - W H x)^2`` over pixels with ``W > 0`` of each frame.
+
+        ``expected`` is ``H x``. Where model and background are both zero the correction is zero.
+        """
+        ...
+
+    def update(self, volume: Resident, correction: Resident, normaliser: Resident) -> Resident:
+        """``x * correction / normaliser``; zero where the camera does not see the voxel."""
+        ...
