@@ -47,6 +47,15 @@ class NumpyProjector:
         """Lenslets by which the volume reaches past the camera: the largest blur."""
         return self._margin
 
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """(z, y, x) of one frame's volume, margin included."""
+        return (
+            self.planes,
+            (self.rows + 2 * self._margin) * self.samples,
+            (self.columns + 2 * self._margin) * self.samples,
+        )
+
     def pack_image(self, image: Host) -> Array:
         """(frame, y, x) to cells; raises ``SettingsError`` on another shape."""
         expected = (self.rows * self.pixels, self.columns * self.pixels)
@@ -60,12 +69,13 @@ class NumpyProjector:
 
     def pack_volume(self, volume: Host) -> Array:
         """(frame, z, y, x) to cells on the periodic grid; raises ``SettingsError`` on another shape."""
-        extent = (self.rows + 2 * self._margin, self.columns + 2 * self._margin)
-        expected = (self.planes, extent[0] * self.samples, extent[1] * self.samples)
+        expected = self.volume_shape
         if volume.ndim != 4 or volume.shape[1:] != expected:
             raise SettingsError(f"volume of shape {volume.shape}: this projector takes (frame, {', '.join(map(str, expected))})")
         cells = np.zeros((len(volume), *self.grid, self.planes * self.samples**2), self.dtype)
-        cells[:, : extent[0], : extent[1]] = _to_cells(volume.astype(self.dtype), self.samples)
+        cells[:, : self.rows + 2 * self._margin, : self.columns + 2 * self._margin] = _to_cells(
+            volume.astype(self.dtype), self.samples
+        )
         return cells
 
     def unpack_volume(self, volume: Array) -> Host:

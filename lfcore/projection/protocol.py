@@ -25,6 +25,11 @@ class Projector(Protocol[Resident]):
         """Lenslets by which the volume reaches past the camera."""
         ...
 
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """(z, y, x) of one frame's volume, margin included."""
+        ...
+
     def pack_image(self, image: Host) -> Resident:
         """Take (frame, y, x) to the device."""
         ...
