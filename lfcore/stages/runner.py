@@ -134,8 +134,9 @@ def _attempt(run: RunPaths, stage: Stage, item: WorkItem, do: Do, stale: Record 
 def _set_aside(run: RunPaths, stage: Stage, item: WorkItem, error: str, stale: Record | None) -> None:
     """Record the error, and take away what an earlier input of the same item has left."""
     write_json(run.quarantine(stage, item["id"]), {**_circumstances(item), "item": item, "error": error})
-    if stale is not None:
-        store.delete(run.done(stage, item["id"]))
+    for path in (stale or {}).get("outputs", ()):
+        store.delete(_absolute(run, path))
+    store.delete(run.done(stage, item["id"]))
 
 
 def _circumstances(item: WorkItem) -> dict[str, Any]:
