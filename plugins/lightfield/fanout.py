@@ -1,0 +1,62 @@
+"""How many jobs a stage is cut into, and what each is called."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from lfcore.contracts import Stage, slice_bounds
+from lfcore.errors import DataError
+
+ITEM_NAMES = {Stage.NORMALISE: "frame", Stage.TRANSFORMS: "plane", Stage.RECONSTRUCT: "frame"}
+"""The stages that are mapped, and what one of their work items is."""
+
+
+class Slice(TypedDict):
+    """The arguments that one mapped task has to itself."""
+
+    slice_index: int
+    slices: int
+    slice_label: str
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The user's wishes for the fan-out: at most ``max_jobs`` jobs a stage, each ``job_minutes`` long or longer."""
+
+    max_jobs: int
+    job_minutes: float
+
+
+def count_slices(items: int, seconds_per_item: float, caps: Caps, max_map_length: int) -> int:
+    """Number of jobs for ``items`` items: as long as wished for, never more than items, caps or Airflow allow."""
+    wanted = math.ceil(items * seconds_per_item / (60 * caps.job_minutes))
+    return max(1, min(wanted, items, caps.max_jobs, max_map_length))
+
+
+def name_slice(noun: str, first: int, last: int) -> str:
+    """Name of the items ``first`` to one before ``last``, such as ``frames 0-9``."""
+    if first == last:
+        return f"no {noun}s"
+    return f"{noun} {first}" if last - first == 1 else f"{noun}s {first}-{last - 1}"
+
+
+def cut_stage(stage: Stage, run_json: Mapping[str, Any], caps: Caps, max_map_length: int) -> list[Slice]:
+    """The slices of a mapped stage, sized from the estimates that ``plan`` wrote to ``run.json``.
+
+    Raises ``DataError`` when the estimates of the stage are missing or no numbers.
+    """
+    try:
+        estimate = run_json["estimates"][stage.value]
+        items, seconds_per_item = int(estimate["items"]), float(estimate["seconds_per_item"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"run.json: no usable estimate of stage '{stage}' ({error!r}); plan the run again") from error
+    slices = count_slices(items, seconds_per_item, caps, max_map_length)
+    return [
+        Slice(
+            slice_index=index,
+            slices=slices,
+            slice_label=name_slice(ITEM_NAMES[stage], *slice_bounds(index, slices, items)),
+        )
+        for index in range(slices)
+    ]
