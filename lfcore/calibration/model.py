@@ -62,7 +62,7 @@ class Calibration:
     """The lattice with its extent on the camera and how well the discs agree with it.
 
     ``found`` counts discs whose centroid could be measured, ``inliers`` those that the fit rests on; residuals are
-    lengths over the inliers, px. ``source`` says which image the lattice was found in; ``image_shape`` is that image's (y, x).
+    lengths over the inliers, px. ``source`` names the image that the lattice was found in, of ``image_shape`` (y, x).
     """
 
     lattice: Lattice

@@ -41,7 +41,7 @@ def flatten_locally(white: Floats, scale_px: float) -> Floats:
 def first_lattice(white: Floats, nominal_pitch_px: float) -> tuple[Floats, Floats, Floats]:
     """Origin, row step and column step, each [y, x] in px, of the square lattice near the nominal pitch.
 
-    ``white`` is (y, x) with NaN where missing. The origin is some disc's centre near the frame's middle; the column step
+    ``white`` is (y, x) with NaN where missing. The origin is a disc's centre near the frame's middle; the column step
     points within 45 degrees of +x. Raises ``CalibrationError`` when no lattice stands out within ``SEARCH_FACTOR``.
     """
     contrast = flatten_locally(white, 1.5 * nominal_pitch_px)
@@ -56,7 +56,7 @@ def first_lattice(white: Floats, nominal_pitch_px: float) -> tuple[Floats, Float
     along_columns = _refined(contrast, peak, bin_size)
     along_rows = _refined(contrast, np.array([peak[1], -peak[0]]), bin_size)
     reciprocal = np.stack([_pointing_down(along_rows), along_columns])
-    steps: Floats = np.linalg.inv(reciprocal)  # columns: row step, column step
+    steps = np.asarray(np.linalg.inv(reciprocal), dtype=np.float64)  # columns: row step, column step
     if _coarser_lattice(contrast, reciprocal, bin_size):
         raise CalibrationError(
             f"white frame: its lattice is coarser than the nominal pitch of {nominal_pitch_px:.2f} px; "

@@ -1,0 +1,113 @@
+"""Resampling of camera frames to a whole number of pixels per lenslet, in phase with the lenslets.
+
+Interpolation is by cubic B-splines (Unser 1999). On textured discs with soft edges, at the sea urchin sample's pitch, their
+error is a third to a half of linear interpolation's, whose blur moreover changes from lenslet to lenslet.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lfcore.calibration.model import Calibration
+from lfcore.errors import DataError
+
+ON_CAMERA_TOLERANCE_PX = 0.5
+"""A sample is on the camera when it falls on the area of a pixel, which reaches half a pixel past its centre."""
+
+FILL_REACH_PX = 2
+"""Missing pixels take the mean of those within this distance, lest they spoil the spline beyond what is dropped."""
+
+
+class Rectifier:
+    """Resamples frames of one camera to one lattice; what depends on the lattice alone is computed once.
+
+    Pixel ``u`` of a lenslet sits at ``(u - (N - 1)/2)/N`` of the pitch from the lenslet's centre, for even and odd
+    ``N``. Values are intensities per area: an evenly lit frame stays at the same value. Where a rectified pixel covers
+    several of the camera's, it is the mean of as many samples.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        """Prepare for frames of ``calibration.image_shape``."""
+        size = calibration.pixels_per_lenslet
+        self.camera_shape = calibration.image_shape
+        self.shape = calibration.rows * size, calibration.columns * size
+        self._samples = max(1, round(calibration.lattice.mean_pitch_px / size))
+        self._steps = calibration.lattice.steps / (size * self._samples)
+        first = (-(size - 1) / 2 - (self._samples - 1) / (2 * self._samples)) / size
+        self._start = calibration.lattice.origin_px + calibration.lattice.steps @ np.array([first, first])
+        self._sampled_shape = self.shape[0] * self._samples, self.shape[1] * self._samples
+        self._nearest, self._off_camera = self._look_up()
+
+    def __call__(self, frame: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Rectified frame (rows * N, columns * N) float32 of ``frame`` (y, x), NaN where missing.
+
+        It is NaN where the camera does not reach, or where a missing pixel lies within 1.5 px; pixels further off have
+        less than a seventh of the weight. Raises ``DataError`` when the frame has not the calibration image's shape.
+        """
+        if frame.shape != self.camera_shape:
+            raise DataError(
+                f"frame of {frame.shape} px: the calibration is for {self.camera_shape} px; "
+                "frames and images.radiometry must come from the same camera region"
+            )
+        missing = ~np.isfinite(frame)
+        blocked = self._off_camera
+        if missing.any():
+            frame = _filled(frame, missing)
+            near_missing = ndimage.binary_dilation(missing, np.ones((3, 3), dtype=bool))
+            blocked = blocked | near_missing.ravel()[self._nearest]
+        rectified = ndimage.affine_transform(
+            np.asarray(frame, dtype=np.float32),
+            self._steps,
+            self._start,
+            output_shape=self._sampled_shape,
+            output=np.float32,
+            order=3,
+            mode="mirror",
+        )
+        rectified[blocked] = np.nan
+        if self._samples == 1:
+            return np.asarray(rectified)
+        split = rectified.reshape(self.shape[0], self._samples, self.shape[1], self._samples)
+        return np.asarray(split.mean(axis=(1, 3)))
+
+    def _look_up(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Flat index of the camera pixel nearest to each sample, and which samples are off the camera."""
+        rows, columns = np.ogrid[: self._sampled_shape[0], : self._sampled_shape[1]]
+        y, x = (
+            start + steps[0] * rows + steps[1] * columns for start, steps in zip(self._start, self._steps, strict=True)
+        )
+        height, width = self.camera_shape
+        slack = ON_CAMERA_TOLERANCE_PX
+        off_camera = (y < -slack) | (y > height - 1 + slack) | (x < -slack) | (x > width - 1 + slack)
+        y, x = np.rint(np.clip(y, 0, height - 1)), np.rint(np.clip(x, 0, width - 1))
+        return (y * width + x).astype(np.int32), off_camera
+
+
+def _filled(frame: NDArray[np.floating[Any]], missing: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """``frame`` with the mean of the neighbours in place of missing pixels; 0 where there are no neighbours."""
+    filled = frame.astype(np.float32)
+    rows, columns = np.nonzero(missing)
+    total, count = np.zeros(rows.size), np.zeros(rows.size)
+    for dy in range(-FILL_REACH_PX, FILL_REACH_PX + 1):
+        for dx in range(-FILL_REACH_PX, FILL_REACH_PX + 1):
+            y = np.clip(rows + dy, 0, frame.shape[0] - 1)
+            x = np.clip(columns + dx, 0, frame.shape[1] - 1)
+            there = ~missing[y, x]
+            total += np.where(there, frame[y, x], 0.0)
+            count += there
+    filled[rows, columns] = total / np.maximum(count, 1)
+    return filled
+
+
+@lru_cache(maxsize=2)
+def rectifier(calibration: Calibration) -> Rectifier:
+    """The ``Rectifier`` of a calibration; kept for the next frame."""
+    return Rectifier(calibration)
+
+
+def rectify(frame: NDArray[np.floating[Any]], calibration: Calibration) -> NDArray[np.float32]:
+    """One frame through the calibration's ``Rectifier``; see there."""
+    return rectifier(calibration)(frame)
