@@ -12,7 +12,8 @@ interrupted is simply done again.
 
 A `DataError` sets the item aside in ``quarantine/`` in the stages that work frame by frame, and the others go on;
 any other error, or one in another stage, ends the stage. Items that were set aside are tried
-again when the stage is run again.
+again when the stage is run again. ``plan`` and ``report`` are always done again: they are quick, and
+depend on files that come and go.
 """
 
 import json
@@ -34,6 +35,7 @@ from lfcore.stages.progress import Listener, Progress, silent
 Record = Mapping[str, Any]
 Do = Callable[[WorkItem], Record]
 FRAME_STAGES = (Stage.NORMALISE, Stage.RECONSTRUCT)
+ALWAYS_AGAIN = (Stage.PLAN, Stage.REPORT)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def process(
     """Do the items that have no valid completion record; see the module's text."""
     reset_peak()
     records = read_records(run.done, run, stage, items)
-    pending = [item for item in items if not _is_done(run, item, records.get(item["id"]))]
+    always = stage in ALWAYS_AGAIN
+    pending = [item for item in items if always or not _is_done(run, item, records.get(item["id"]))]
     skipped = len(items) - len(pending)
     note = f"{skipped} of {len(items)} items were done before" if skipped else ""
     started = time.monotonic()
@@ -120,7 +123,8 @@ def _attempt(run: RunPaths, stage: Stage, item: WorkItem, do: Do, stale: Record 
     try:
         result = do(item)
     except DataError as error:
-        _set_aside(run, stage, item, str(error), stale)
+        if stage is not Stage.PLAN:  # a folder for which planning fails is not a run yet
+            _set_aside(run, stage, item, str(error), stale)
         if stage not in FRAME_STAGES:
             raise
         return f"{item['id']} set aside: {error}"
@@ -135,7 +139,8 @@ def _set_aside(run: RunPaths, stage: Stage, item: WorkItem, error: str, stale: R
     """Record the error, and take away what an earlier input of the same item has left."""
     write_json(run.quarantine(stage, item["id"]), {**_circumstances(item), "item": item, "error": error})
     for path in (stale or {}).get("outputs", ()):
-        store.delete(_absolute(run, path))
+        if _absolute(run, path) != path:  # what lies outside the run belongs to other runs too
+            store.delete(_absolute(run, path))
     store.delete(run.done(stage, item["id"]))
 
 

@@ -1,0 +1,139 @@
+"""Plan: data set and settings in, ``run.json`` and the work items of every stage out."""
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import lfcore
+from lfcore.contracts import RunPaths, Stage, WorkItem, dump_items, fingerprint
+from lfcore.errors import SettingsError
+from lfcore.io import store
+from lfcore.projection import cost
+from lfcore.stages.dataset import DataSet, InputFile, examine
+from lfcore.stages.progress import Listener, silent
+from lfcore.stages.record import RUN_FORMAT, RunRecord, read_run
+from lfcore.stages.runner import Do, Outcome, Record, process, write_json
+
+PLANNED = (Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS, Stage.RECONSTRUCT, Stage.REPORT)
+LIBRARIES = ("numpy", "scipy", "tifffile", "zarr")
+PROCESS_BYTES = 300 << 20
+BYTES_PER_PIXEL = 60
+SECONDS_PER_PIXEL = 2e-7
+
+
+def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
+    """Plan the run of the one item given (see `contracts.plan_item`)."""
+
+    def do(item: WorkItem) -> Record:
+        plan(item["dataset"], run, item["settings"])
+        return {"outputs": [run.run_json, *(run.items(stage) for stage in PLANNED)]}
+
+    def prepare() -> Do:
+        return do
+
+    return process(run, Stage.PLAN, items, prepare, listener)
+
+
+def plan(dataset: str, run: RunPaths, overrides: dict[str, Any] | None = None) -> RunRecord:
+    """Write ``run.json`` and the item lists of a run; doing it again changes nothing that has not changed.
+
+    Raises ``DataError`` or ``SettingsError`` before anything is written, also when the run belongs to another data set
+    or other settings.
+    """
+    found = examine(dataset, overrides)
+    record = make_record(found, run)
+    _require_same_run(run, record)
+    for stage, items in make_items(found, run).items():
+        store.write_bytes(run.items(stage), dump_items(items))
+    write_json(run.run_json, record.to_json())
+    return record
+
+
+def make_record(found: DataSet, run: RunPaths) -> RunRecord:
+    """What ``run.json`` says about a run of a data set."""
+    return RunRecord(
+        dataset=found.path,
+        settings=found.settings,
+        frames=len(found.frames()),
+        frame_shape=found.frame_shape,
+        inputs=[_input_entry(file) for file in found.files],
+        software={name: importlib.metadata.version(name) for name in LIBRARIES}
+        | {"lfcore": lfcore.__version__, "python": platform.python_version()},
+        transforms=_beside(run.root, "transforms"),
+        estimates=estimates(found),
+    )
+
+
+def make_items(found: DataSet, run: RunPaths) -> dict[Stage, list[WorkItem]]:
+    """The work items of every stage after ``plan``, each with the hash of what determines its result."""
+    settings = found.settings.model_dump(mode="json")
+    dark = [file.checksum for file in found.of("dark")]
+    shared = [RUN_FORMAT, settings, dark, [file.checksum for file in found.of("radiometry")]]
+
+    def item(stage: Stage, item_id: str, content: object, **more: Any) -> WorkItem:  # noqa: ANN401  # any JSON value
+        return {"stage": stage.value, "run": run.root, "id": item_id, "hash": fingerprint(content), **more}
+
+    normalise, reconstruct = [], []
+    for frame, (file, page) in enumerate(found.frames()):
+        name, identity = f"frame_{frame:06d}", [file.checksum, page]
+        content = [RUN_FORMAT, dark, identity]
+        normalise.append(item(Stage.NORMALISE, name, content, frame=frame, source=file.path, page=page))
+        reconstruct.append(item(Stage.RECONSTRUCT, name, [shared, identity], frame=frame))
+    planes = enumerate(found.settings.volume.planes_um)
+    return {
+        Stage.NORMALISE: normalise,
+        Stage.CALIBRATE: [item(Stage.CALIBRATE, "calibrate", shared)],
+        Stage.TRANSFORMS: [item(Stage.TRANSFORMS, f"plane_{index:05d}", [shared, z], z_um=z) for index, z in planes],
+        Stage.RECONSTRUCT: reconstruct,
+        Stage.REPORT: [item(Stage.REPORT, "report", [shared, [entry["hash"] for entry in reconstruct]])],
+    }
+
+
+def estimates(found: DataSet) -> dict[str, dict[str, float]]:
+    """Items, seconds an item and bytes of memory of each stage, for sizing jobs."""
+    rows, columns = nominal_lenslets(found)
+    volume = cost.estimate(found.settings, rows, columns)
+    pixels = found.frame_shape[0] * found.frame_shape[1]
+    image = (0.05 + pixels * SECONDS_PER_PIXEL, PROCESS_BYTES + pixels * BYTES_PER_PIXEL)
+    frames, planes = len(found.frames()), len(found.settings.volume.planes_um)
+    table = {
+        Stage.NORMALISE: (frames, *image),
+        Stage.CALIBRATE: (1, *image),
+        Stage.TRANSFORMS: (planes, volume.plane_seconds, volume.memory_bytes),
+        Stage.RECONSTRUCT: (frames, volume.frame_seconds, volume.memory_bytes),
+        Stage.REPORT: (1, *image),
+    }
+    return {
+        stage.value: {"items": items, "seconds_per_item": round(seconds, 3), "memory_bytes": memory}
+        for stage, (items, seconds, memory) in table.items()
+    }
+
+
+def nominal_lenslets(found: DataSet) -> tuple[int, int]:
+    """Rows and columns of whole lenslets that the nominal pitch puts on the camera."""
+    pitch_px = found.settings.nominal_pitch_px
+    return max(1, int(found.frame_shape[0] / pitch_px)), max(1, int(found.frame_shape[1] / pitch_px))
+
+
+def _require_same_run(run: RunPaths, record: RunRecord) -> None:
+    """Refuse a run folder that was planned for something else."""
+    if not store.exists(run.run_json):
+        return
+    present = read_run(run)
+    if present.dataset != record.dataset:
+        raise SettingsError(f"{run.root}: is a run of {present.dataset}, not of {record.dataset}; use a new run folder")
+    if present.hash != record.hash:
+        hashes = f"was planned with settings {present.hash}, and these are {record.hash}"
+        raise SettingsError(f"{run.root}: {hashes}; use a new run folder")
+
+
+def _input_entry(file: InputFile) -> dict[str, Any]:
+    pages = file.image.frames if file.image else 0
+    return {"role": file.role, "path": file.path, "size": file.size, "checksum": file.checksum, "pages": pages}
+
+
+def _beside(root: str, name: str) -> str:
+    """``name`` in the folder or prefix that holds ``root``; in ``root`` itself when that is a whole bucket."""
+    parent, _, _ = root.rstrip("/").rpartition("/")
+    return f"{root.rstrip('/')}/{name}" if parent.endswith(":/") else f"{parent}/{name}"
