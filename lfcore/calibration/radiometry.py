@@ -11,7 +11,7 @@ DIMMEST_WHITE = 0.05
 """White pixels below this fraction of the white frame's bright level are too dim to divide."""
 
 DIMMEST_MODEL = 0.05
-"""Pixels where the model's answer to a uniform volume is below this fraction of its bright level are too dim to divide."""
+"""Pixels where the model's answer to a uniform volume is below this fraction of its bright level are too dim too."""
 
 BRIGHT_QUANTILE = 0.95
 """The bright level: above the gaps between discs, below dirt and hot pixels."""
@@ -25,9 +25,9 @@ def sensitivity(
 ) -> NDArray[np.float32]:
     """Sensitivity ``W`` (y, x) float32, in units of its median over usable pixels; 0 where there is none.
 
-    ``rectified_white`` is (rows * N, columns * N), dark subtracted, NaN where missing. ``model_response`` is the model's
-    answer ``H 1`` to a uniform volume: of the same shape, or (N, N), repeated over the lenslets. ``W`` is 0, which makes
-    data missing and not dark, where the white frame is missing and where either is too dim to divide.
+    ``rectified_white`` is (rows * N, columns * N), dark subtracted, NaN where missing. ``model_response`` is the
+    model's answer ``H 1`` to a uniform volume: of the same shape, or (N, N), repeated over the lenslets. ``W`` is 0,
+    which makes data missing and not dark, where the white frame is missing and where either is too dim to divide.
 
     Raises ``CalibrationError`` when the shapes do not fit or hardly a pixel is usable.
     """

@@ -1,7 +1,7 @@
 """Resampling of camera frames to a whole number of pixels per lenslet, in phase with the lenslets.
 
-Interpolation is by cubic B-splines (Unser 1999). On textured discs with soft edges, at the sea urchin sample's pitch, their
-error is a third to a half of linear interpolation's, whose blur moreover changes from lenslet to lenslet.
+Interpolation is by cubic B-splines (Unser 1999). On textured discs with soft edges, at the sea urchin sample's pitch,
+their error is a third to a half of linear interpolation's, whose blur moreover changes from lenslet to lenslet.
 """
 
 from functools import lru_cache

@@ -1,0 +1,71 @@
+"""A Methods paragraph, ready for a paper, made from the settings that were really used."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lfcore.settings import Settings
+
+REFERENCES = (
+    "Broxton M. et al. (2013), Wave optics theory and 3-D deconvolution for the light field microscope, "
+    "Optics Express 21, 25418-25439.",
+    "Levoy M., Ng R., Adams A., Footer M., Horowitz M. (2006), Light field microscopy, "
+    "ACM Transactions on Graphics 25, 924-934.",
+    "Lucy L. B. (1974), An iterative technique for the rectification of observed distributions, "
+    "The Astronomical Journal 79, 745-754.",
+    "Richardson W. H. (1972), Bayesian-based iterative method of image restoration, "
+    "Journal of the Optical Society of America 62, 55-59.",
+)
+"""The works that the paragraphs cite."""
+
+
+def methods_text(settings: Mapping[str, Any], calibration: Mapping[str, Any] | None = None) -> list[str]:
+    """Paragraphs on acquisition, calibration and reconstruction.
+
+    ``settings`` are a complete data set's, ``calibration`` is the content of ``calibration.json``. Raises
+    ``pydantic.ValidationError`` when the settings are not complete.
+    """
+    used = Settings.model_validate(dict(settings))
+    return [_acquisition(used), _calibration(used, calibration), _reconstruction(used)]
+
+
+def _acquisition(used: Settings) -> str:
+    microscope, array, camera = used.microscope, used.microlens_array, used.camera
+    wavelengths = sorted(1000 * um for um, _ in microscope.spectrum)
+    emission = " to ".join(f"{nm:.0f}" for nm in dict.fromkeys([wavelengths[0], wavelengths[-1]]))
+    return (
+        f"Light fields were recorded with a light field microscope (Levoy 2006): objective {microscope.magnification:g}x, "
+        f"NA {microscope.numerical_aperture:g}, medium index {microscope.medium_index:g}, tube lens "
+        f"{microscope.tube_lens_mm:g} mm (true magnification {microscope.true_magnification:g}), emission at {emission} nm; "
+        f"a {array.lattice} array of {array.aperture} microlenses of nominal pitch {array.pitch_um:g} um and focal length "
+        f"{array.focal_length_um:g} um, {array.sensor_distance_um or array.focal_length_um:g} um before the camera, whose "
+        f"pixel is {camera.pixel_um:g} um ({camera.pixel_at_array_um:g} um at the array)."
+    )
+
+
+def _calibration(used: Settings, calibration: Mapping[str, Any] | None) -> str:
+    dark = "A dark frame was subtracted. " if used.images.dark else ""
+    if calibration is None:
+        return dark + "No calibration was made."
+    pitch_y, pitch_x = calibration["pitch_px"]
+    lenslets, size = calibration["lenslets"], calibration["pixels_per_lenslet"]
+    return (
+        f"{dark}The lenslets' lattice was found in the spectrum of the {calibration['source']} frame and refined by a "
+        f"robust affine fit to the centroids of {lenslets['inliers']} discs: pitch {pitch_y:.3f} x {pitch_x:.3f} px, "
+        f"rotation {calibration['rotation_deg']:+.3f} degrees, residual {calibration['residual_px']['rms']:.3f} px rms. "
+        f"Frames were resampled by cubic splines to {size} x {size} pixels for each of {lenslets['rows']} x "
+        f"{lenslets['columns']} lenslets."
+    )
+
+
+def _reconstruction(used: Settings) -> str:
+    planes, reconstruction, samples = used.volume.planes_um, used.reconstruction, used.volume.samples_per_lenslet
+    where = (
+        f"{len(planes)} planes from {min(planes):g} to {max(planes):g} um" if len(planes) > 1 else f"{planes[0]:g} um"
+    )
+    return (
+        f"Point images were computed by scalar wave optics (Broxton 2013) for z of {where} (positive towards the "
+        f"objective) and {samples} x {samples} lateral samples a lenslet. Volumes were estimated by "
+        f"{reconstruction.iterations} iterations of Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974) with the "
+        f"measured sensitivity of each pixel, missing pixels left out, and a constant background of "
+        f"{reconstruction.background:g} of the frame's mean."
+    )
