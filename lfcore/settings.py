@@ -3,16 +3,15 @@
 Every number carries its unit in its name. Unknown keys are refused, naming the nearest known one.
 """
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from lfcore.errors import SettingsError
+from lfcore.explain import explain
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 MAXIMUM_PLANES = 10_000
@@ -226,10 +225,11 @@ def parse_settings(text: str, origin: str, overrides: Mapping[str, Any] | None =
         raise SettingsError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{origin}: holds no settings; 'lfcore init DIR' writes a commented template")
+    merged = merge(content, overrides or {})
     try:
-        return Settings.model_validate(merge(content, overrides or {}))
+        return Settings.model_validate(merged)
     except ValidationError as error:
-        raise SettingsError(f"{origin}: {_explain(error.errors())}") from error
+        raise SettingsError(f"{origin}: {explain(error.errors(), merged, Settings)}") from error
 
 
 REQUIRED_KEYS: Mapping[str, Any] = {
@@ -248,48 +248,10 @@ def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
     Keys and values are checked; how values fit together is not, since the other half is not known.
     Raises ``SettingsError``, one line that names ``origin``, the key and the remedy.
     """
+    merged = merge(REQUIRED_KEYS, overrides)
     try:
-        Settings.model_validate(merge(REQUIRED_KEYS, overrides))
+        Settings.model_validate(merged)
     except ValidationError as error:
         details = [detail for detail in error.errors() if detail["type"] != "value_error"]
         if details:
-            raise SettingsError(f"{origin}: {_explain(details)}") from error
-
-
-def _explain(details: Sequence[ErrorDetails]) -> str:
-    """The first problems of a validation error in one line, with the nearest known key for a typo."""
-    problems = []
-    for detail in details[:3]:
-        keys = [str(key) for key in detail["loc"]]
-        where = ".".join(keys) or "settings"
-        if detail["type"] == "extra_forbidden":
-            problems.append(f"unknown key '{where}'{_nearest(keys)}")
-        elif detail["type"] == "missing":
-            problems.append(f"missing key '{where}'")
-        else:
-            problems.append(f"{where}: {detail['msg'].removeprefix('Value error, ')} (got {_shown(detail['input'])})")
-    return "; ".join(dict.fromkeys(problems))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest(keys: list[str]) -> str:
-    """A hint naming the known key nearest to the last of ``keys``, in its section or any other."""
-    model: Any = Settings
-    for key in keys[:-1]:
-        field = model.model_fields.get(key) if hasattr(model, "model_fields") else None
-        model = field.annotation if field is not None else None
-    here = list(model.model_fields) if hasattr(model, "model_fields") else list(ZRange.model_fields)
-    match = difflib.get_close_matches(keys[-1], here, n=1, cutoff=0.5)
-    if match:
-        return f"; did you mean '{'.'.join([*keys[:-1], match[0]])}'?"
-    elsewhere = {
-        name: f"{section}.{name}"
-        for section, field in Settings.model_fields.items()
-        for name in getattr(field.annotation, "model_fields", {})
-    }
-    match = difflib.get_close_matches(keys[-1], list(elsewhere), n=1, cutoff=0.6)
-    return f"; did you mean '{elsewhere[match[0]]}'?" if match else f"; known here: {', '.join(here)}"
+            raise SettingsError(f"{origin}: {explain(details, merged, Settings)}") from error

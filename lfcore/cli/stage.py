@@ -25,7 +25,9 @@ normalise = _command(
     "A frame that cannot be used is set aside in quarantine/, and the others go on.",
 )
 calibrate = _command(Stage.CALIBRATE, "Find the lenslet lattice and the sensitivity of a planned RUN.")
-transforms = _command(Stage.TRANSFORMS, "Compute the kernels of every plane of a RUN; runs with the same optics share them.")
+transforms = _command(
+    Stage.TRANSFORMS, "Compute the kernels of every plane of a RUN; runs with the same optics share them."
+)
 reconstruct = _command(Stage.RECONSTRUCT, "Estimate the volume of every frame of a RUN.")
 report = _command(
     Stage.REPORT, "Write the report page of a RUN and its numbers. Ends with exit code 65 if frames were set aside."

@@ -8,7 +8,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from lfcore.io import store
 # What tifffile logs about damaged files is raised as an error here.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-Frame = npt.NDArray[np.generic]
+Frame = npt.NDArray[Any]
 """One frame as the camera stored it: (y, x), integer or floating point."""
 
 

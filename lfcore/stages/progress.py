@@ -45,9 +45,9 @@ class Console:
 
     def __call__(self, progress: Progress) -> None:
         """Show ``progress``; a note is always shown, on a line of its own."""
-        if self.stream.isatty():
+        if progress.total and self.stream.isatty():
             self._bar(progress)
-        elif progress.finished in _milestones(progress.total):
+        elif progress.total and progress.finished in _milestones(progress.total):
             print(progress, file=self.stream, flush=True)
         if progress.note:
             print(f"{progress.stage}: {progress.note}", file=self.stream, flush=True)

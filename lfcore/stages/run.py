@@ -8,7 +8,9 @@ from lfcore.stages.progress import Listener, silent
 from lfcore.stages.work import do_slice, stage_function
 
 
-def run_all(dataset: str, run: RunPaths, overrides: Mapping[str, Any] | None = None, listener: Listener = silent) -> None:
+def run_all(
+    dataset: str, run: RunPaths, overrides: Mapping[str, Any] | None = None, listener: Listener = silent
+) -> None:
     """Plan a run of ``dataset`` and do all its stages; what is done already is not done again.
 
     Raises ``DataError`` at the end when frames were set aside, and whatever ends a stage at once.

@@ -63,7 +63,7 @@ def process(
     always = stage in ALWAYS_AGAIN
     pending = [item for item in items if always or not _is_done(run, item, records.get(item["id"]))]
     skipped = len(items) - len(pending)
-    note = f"{skipped} of {len(items)} items were done before" if skipped else ""
+    note = f"{skipped} of {len(items)} items were done before" if skipped else "" if items else "nothing to do"
     started = time.monotonic()
     listener(Progress(stage, 0, len(pending), 0.0, note))
     if not pending:
