@@ -17,6 +17,8 @@ def overrides_schema() -> dict[str, JsonValue]:
     """JSON Schema of overrides of ``dataset.yaml``: the settings' own schema with no key required."""
     schema: dict[str, JsonValue] = Settings.model_json_schema()
     definitions = cast("dict[str, JsonValue]", schema.pop("$defs"))
+    # Airflow cannot read back a parameter whose schema describes itself.
+    schema.pop("description", None)
     return cast("dict[str, JsonValue]", _relaxed(schema, definitions))
 
 

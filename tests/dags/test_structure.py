@@ -6,6 +6,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.serialization.serialized_objects import DagSerialization
 
 from lfcore.contracts import Stage
 
@@ -30,6 +31,12 @@ def test_every_dag_imports_and_explains_itself(bag: DagBag) -> None:
         assert dag.description
         assert "lightfield" in dag.tags
         assert dag.owner == "lightfield"
+
+
+def test_the_database_gives_back_what_it_was_given(dag: DAG) -> None:
+    restored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert restored.params["settings"] == {}
+    assert restored.task_dict.keys() == dag.task_dict.keys()
 
 
 def test_task_ids_are_the_stages(dag: DAG) -> None:
