@@ -29,6 +29,9 @@ DIMMEST_DISC = 0.3
 STRAY_SIGMAS = 5.0
 """A centroid further off than this many standard deviations of the residual is left out of the fit."""
 
+SMALLEST_STRAY = 0.01
+"""A centroid nearer than this, in pitches, is never left out: ray-traced frames leave no residual to speak of."""
+
 SMALLEST_FIELD = 5
 """Fewer rows or columns than this are no lattice to fit."""
 
@@ -112,7 +115,7 @@ def _refined(frame: Floats, lattice: Lattice) -> tuple[_Measured, Illumination]:
         )
     illumination = Illumination(discs.centroids[discs.whole], discs.brightness[discs.whole], frame.shape)
     found = discs.whole & (discs.brightness > DIMMEST_DISC * illumination.at(discs.centroids))
-    fitted, inliers = _fit_affine(indices, discs.centroids, found)
+    fitted, inliers = _fit_affine(indices, discs.centroids, found, lattice.mean_pitch_px)
     return _Measured(fitted, indices, discs, found, inliers), illumination
 
 
@@ -131,7 +134,7 @@ def _indices_on(shape: tuple[int, ...], lattice: Lattice) -> NDArray[np.intp]:
     return np.asarray(indices[np.all((places >= -0.5) & (places <= np.array(shape) - 0.5), axis=1)])
 
 
-def _fit_affine(indices: NDArray[np.intp], centroids: Floats, found: Flags) -> tuple[Lattice, Flags]:
+def _fit_affine(indices: NDArray[np.intp], centroids: Floats, found: Flags, pitch_px: float) -> tuple[Lattice, Flags]:
     """Least squares over the discs in agreement with one another, and which those are (iterated rejection)."""
     design = np.concatenate([np.ones((len(indices), 1)), indices], axis=1)
     kept = found
@@ -140,7 +143,7 @@ def _fit_affine(indices: NDArray[np.intp], centroids: Floats, found: Flags) -> t
         residual = np.hypot(*(centroids - design @ solution).T)
         # The median length of a two-dimensional normal deviate is 1.177 standard deviations.
         sigma = float(np.median(residual[kept])) / 1.177
-        agreeing = found & (residual <= max(STRAY_SIGMAS * sigma, 1e-3))
+        agreeing = found & (residual <= max(STRAY_SIGMAS * sigma, SMALLEST_STRAY * pitch_px))
         if np.array_equal(agreeing, kept):
             break
         kept = agreeing

@@ -33,12 +33,13 @@ def _acquisition(used: Settings) -> str:
     wavelengths = sorted(1000 * um for um, _ in microscope.spectrum)
     emission = " to ".join(f"{nm:.0f}" for nm in dict.fromkeys([wavelengths[0], wavelengths[-1]]))
     return (
-        f"Light fields were recorded with a light field microscope (Levoy 2006): objective {microscope.magnification:g}x, "
-        f"NA {microscope.numerical_aperture:g}, medium index {microscope.medium_index:g}, tube lens "
-        f"{microscope.tube_lens_mm:g} mm (true magnification {microscope.true_magnification:g}), emission at {emission} nm; "
-        f"a {array.lattice} array of {array.aperture} microlenses of nominal pitch {array.pitch_um:g} um and focal length "
-        f"{array.focal_length_um:g} um, {array.sensor_distance_um or array.focal_length_um:g} um before the camera, whose "
-        f"pixel is {camera.pixel_um:g} um ({camera.pixel_at_array_um:g} um at the array)."
+        f"Light fields were recorded with a light field microscope (Levoy 2006): "
+        f"objective {microscope.magnification:g}x, NA {microscope.numerical_aperture:g}, "
+        f"medium index {microscope.medium_index:g}, tube lens {microscope.tube_lens_mm:g} mm "
+        f"(true magnification {microscope.true_magnification:g}), emission at {emission} nm; "
+        f"a {array.lattice} array of {array.aperture} microlenses of nominal pitch {array.pitch_um:g} um and "
+        f"focal length {array.focal_length_um:g} um, {array.sensor_distance_um or array.focal_length_um:g} um before "
+        f"the camera, whose pixel is {camera.pixel_um:g} um ({camera.pixel_at_array_um:g} um at the array)."
     )
 
 
@@ -51,19 +52,19 @@ def _calibration(used: Settings, calibration: Mapping[str, Any] | None) -> str:
     return (
         f"{dark}The lenslets' lattice was found in the spectrum of the {calibration['source']} frame and refined by a "
         f"robust affine fit to the centroids of {lenslets['inliers']} discs: pitch {pitch_y:.3f} x {pitch_x:.3f} px, "
-        f"rotation {calibration['rotation_deg']:+.3f} degrees, residual {calibration['residual_px']['rms']:.3f} px rms. "
-        f"Frames were resampled by cubic splines to {size} x {size} pixels for each of {lenslets['rows']} x "
+        f"rotation {calibration['rotation_deg']:+.3f} degrees, residual {calibration['residual_px']['rms']:.3f} px "
+        f"rms. Frames were resampled by cubic splines to {size} x {size} pixels for each of {lenslets['rows']} x "
         f"{lenslets['columns']} lenslets."
     )
 
 
 def _reconstruction(used: Settings) -> str:
     planes, reconstruction, samples = used.volume.planes_um, used.reconstruction, used.volume.samples_per_lenslet
-    where = (
-        f"{len(planes)} planes from {min(planes):g} to {max(planes):g} um" if len(planes) > 1 else f"{planes[0]:g} um"
-    )
+    where = f"z = {planes[0]:g} um"
+    if len(planes) > 1:
+        where = f"{len(planes)} planes from {min(planes):g} to {max(planes):g} um"
     return (
-        f"Point images were computed by scalar wave optics (Broxton 2013) for z of {where} (positive towards the "
+        f"Point images were computed by scalar wave optics (Broxton 2013) for {where} (positive towards the "
         f"objective) and {samples} x {samples} lateral samples a lenslet. Volumes were estimated by "
         f"{reconstruction.iterations} iterations of Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974) with the "
         f"measured sensitivity of each pixel, missing pixels left out, and a constant background of "

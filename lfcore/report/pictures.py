@@ -5,7 +5,7 @@ its dark theme.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ def maximum_projections(
             (grid[1, 0], finite.max(axis=1), (0, width), z_range, "x (um)", "z (um)"),
         )
         high = max(float(np.quantile(views[0][1], 0.999)), 1e-12)
-        aspect = "equal" if drawn_depth == depth else "auto"
+        aspect: Literal["equal", "auto"] = "equal" if drawn_depth == depth else "auto"
         for place, view, horizontal, vertical, below, beside in views:
             axes = figure.add_subplot(place)
             extent = (*horizontal, vertical[1], vertical[0])
@@ -105,7 +105,7 @@ def lattice_picture(white: Floats, centres: Floats, centroids: Floats, inliers: 
     ``white`` is (y, x); ``centres`` of the lattice and ``centroids`` of the discs are (rows, columns, 2) [y, x] px, NaN
     where no disc was found; ``inliers`` (rows, columns) marks those that the fit rests on.
     """
-    overview = min(9.3 * white.shape[0] / white.shape[1], 12.0) + 0.7
+    overview = min(8.8 * white.shape[0] / white.shape[1], 12.0) + 0.7
     with canvas(10.0, overview + 2.2) as figure:
         grid = figure.add_gridspec(2, 1, height_ratios=(overview, 2.2))
         _draw_residuals(figure.add_subplot(grid[0]), white, centres, centroids, inliers)
@@ -141,7 +141,7 @@ def _draw_residuals(axes: "Axes", white: Floats, centres: Floats, centroids: Flo
         color=ACCENT, angles="xy", scale_units="xy", scale=1 / enlarged, width=0.0022,
     )  # fmt: skip
     left_out = centres[~inliers]
-    axes.plot(*left_out[:, ::-1].T, "x", color=WARNING, ms=5, label=f"{len(left_out)} lenslets left out of the fit")
+    axes.plot(*left_out[:, ::-1].T, "x", color=WARNING, ms=5, label=f"left out of the fit: {len(left_out)}")
     if len(left_out):
         axes.legend(loc="lower right", framealpha=0.8, facecolor=DARK, labelcolor=LIGHT)
     many = "each disc" if block == 1 else f"means over {block} x {block} discs"
