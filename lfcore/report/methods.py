@@ -66,7 +66,7 @@ def _reconstruction(used: Settings) -> str:
     return (
         f"Point images were computed by scalar wave optics (Broxton 2013) for {where} (positive towards the "
         f"objective) and {samples} x {samples} lateral samples a lenslet. Volumes were estimated by "
-        f"{reconstruction.iterations} iterations of Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974) with the "
-        f"measured sensitivity of each pixel, missing pixels left out, and a constant background of "
+        f"{reconstruction.iterations} iterations of Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974) with "
+        f"the measured sensitivity of each pixel, missing pixels left out, and a constant background of "
         f"{reconstruction.background:g} of the frame's mean."
     )
