@@ -225,7 +225,8 @@ def parse_settings(text: str, origin: str, overrides: Mapping[str, Any] | None =
         raise SettingsError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{origin}: holds no settings; 'lfcore init DIR' writes a commented template")
-    merged = merge(content, overrides or {})
+    # A section whose keys are all commented out reads as null.
+    merged = merge({key: {} if value is None else value for key, value in content.items()}, overrides or {})
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:

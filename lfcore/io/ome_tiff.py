@@ -37,3 +37,9 @@ def write_volume(
         buffer, volume, ome=True, bigtiff=True, photometric="minisblack", compression="zlib", metadata=metadata
     )
     store.write_bytes(path, buffer.getvalue())
+
+
+def read_volume(path: str) -> npt.NDArray[np.float32]:
+    """The volume (z, y, x) of an OME-TIFF file, float32."""
+    with store.open_binary(path) as file:
+        return np.asarray(tifffile.imread(file), np.float32)

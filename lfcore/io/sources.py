@@ -8,7 +8,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,7 @@ def read_frame(path: str, index: int = 0) -> Frame:
         if page.shape != first.shape or page.dtype != first.dtype:
             raise DataError(f"{path}: frame {index} differs from frame 0 in shape or dtype; split the file")
         _require_data(path, page, file)
-        return cast(Frame, page.asarray())
+        return page.asarray()
 
 
 def read_mean(paths: list[str]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,60 @@
+"""``lfcore check``: settings against files, and what would be computed."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lfcore.cli.options import dataset_argument, parse_assignments, set_option
+
+if TYPE_CHECKING:
+    from lfcore.stages.check import Finding
+    from lfcore.stages.dataset import DataSet, Role
+
+WHITE_AND_DARK: "tuple[Role, Role]" = ("radiometry", "dark")
+
+
+@click.command()
+@dataset_argument
+@set_option
+def check(dataset: str, assignments: tuple[str, ...]) -> None:
+    """Validate the settings of DATASET against its files, and say what a run would compute and cost."""
+    from lfcore.stages.check import check as check_dataset
+    from lfcore.stages.dataset import examine
+
+    found = examine(dataset, parse_assignments(assignments))
+    finding = check_dataset(found)
+    for label, text in _summary(found, finding):
+        click.echo(f"{label:<12} {text}")
+    click.echo()
+    for line in _costs(finding):
+        click.echo(line)
+    for warning in finding.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def _summary(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
+    calibration, settings = finding.calibration, found.settings
+    height, width = found.frame_shape
+    white, dark = (sum(file.image.frames for file in found.of(role) if file.image) for role in WHITE_AND_DARK)
+    planes = settings.volume.planes_um
+    shape, voxel = (" x ".join(texts) for texts in (map(str, finding.grid.shape), (f"{um:.4g}" for um in finding.grid.voxel_um)))
+    pitch, nominal = calibration.lattice.mean_pitch_px, settings.nominal_pitch_px
+    return [
+        ("data set", found.path),
+        ("frames", f"{len(found.frames())} of {height} x {width} px in {len(found.of('light_field'))} files"),
+        ("white, dark", f"{white} and {dark} frames"),
+        ("lattice", f"{calibration.rows} x {calibration.columns} lenslets, {calibration.inliers} measured"),
+        ("pitch", f"{pitch:.3f} px (nominal {nominal:.3f}), rotation {calibration.lattice.rotation_deg:+.3f} degrees"),
+        ("resampled to", f"{calibration.pixels_per_lenslet} pixels per lenslet"),
+        ("volume", f"{shape} voxels (z, y, x) of {voxel} um, z from {min(planes):g} to {max(planes):g} um"),
+        ("output", f"{settings.output.format}, {settings.output.dtype}, {finding.output_bytes / 1e9:.3g} GB raw"),
+    ]
+
+
+def _costs(finding: "Finding") -> list[str]:
+    lines = [f"{'stage':<12} {'items':>7} {'s an item':>10} {'s in all':>10} {'memory, GiB':>12}"]
+    for stage, cost in finding.estimates.items():
+        items, seconds = cost["items"], cost["seconds_per_item"]
+        memory = cost["memory_bytes"] / 2**30
+        lines.append(f"{stage:<12} {items:>7} {seconds:>10.2f} {items * seconds:>10.1f} {memory:>12.2f}")
+    return [*lines, "(estimates for the numpy back end on one core)"]

@@ -1,0 +1,68 @@
+"""A commented ``dataset.yaml`` and its JSON Schema, both from the descriptions in `settings`."""
+
+import json
+from collections.abc import Iterator
+from typing import cast
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from lfcore.settings import Settings
+
+SCHEMA_FILE = "dataset.schema.json"
+
+EXAMPLES = {
+    "microscope.magnification": 20,
+    "microscope.numerical_aperture": 0.5,
+    "microscope.wavelength_um": 0.51,
+    "microscope.design_tube_lens_mm": 200,
+    "microlens_array.pitch_um": 125,
+    "microlens_array.focal_length_um": 2433,
+    "microlens_array.sensor_distance_um": 2433,
+    "camera.pixel_um": 6.5,
+    "camera.frame_interval_s": 0.1,
+    "images.light_field": "raw/*.tif",
+    "images.radiometry": "radiometry.tif",
+    "images.dark": "dark.tif",
+    "calibration.pixels_per_lenslet": 19,
+    "volume.z_um": {"start": -60, "stop": 60, "step": 4},
+}
+"""Values for the keys that have no default; the optional ones are written as comments."""
+
+WRITTEN_ALTHOUGH_OPTIONAL = ("images.radiometry",)
+
+
+def template(schema: bool = False) -> str:
+    """The text of a ``dataset.yaml`` with every key, its unit and meaning.
+
+    ``schema`` adds the line by which editors find the JSON Schema beside it.
+    """
+    lines = ["# A light field data set; lengths, times and pixels carry their units in the keys' names."]
+    if schema:
+        lines.insert(0, f"# yaml-language-server: $schema={SCHEMA_FILE}")
+    for name, field in Settings.model_fields.items():
+        section = cast(type[BaseModel], field.annotation)
+        keys = list(_keys(name, section))
+        idle = "# " if all(key.startswith("  #") for key in keys) else ""
+        lines += ["", f"# {section.__doc__}", f"{idle}{name}:", *keys]
+    return "\n".join(lines) + "\n"
+
+
+def schema() -> str:
+    """The JSON Schema of ``dataset.yaml``, for editors and other programs."""
+    return json.dumps(Settings.model_json_schema(), indent=1) + "\n"
+
+
+def _keys(section: str, model: type[BaseModel]) -> Iterator[str]:
+    entries = [(_entry(section, key, field), field.description) for key, field in model.model_fields.items()]
+    width = max(len(entry) for entry, _ in entries)
+    return (f"  {entry:<{width}}  # {description}" for entry, description in entries)
+
+
+def _entry(section: str, key: str, field: FieldInfo) -> str:
+    place = f"{section}.{key}"
+    left_out = field.default is None and place not in WRITTEN_ALTHOUGH_OPTIONAL
+    value = EXAMPLES[place] if field.is_required() or field.default is None else field.default
+    flow = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000).removesuffix("...\n").strip()
+    return f"{'# ' if left_out else ''}{key}: {flow}"
