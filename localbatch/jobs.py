@@ -96,8 +96,10 @@ class Job:
 
     @property
     def prerequisites(self) -> list[str]:
-        """Ids of the jobs that must have succeeded before this one is runnable."""
-        found = []
+        """Ids of the jobs that must have succeeded before this one is runnable; an array's children wait, not it."""
+        found: list[str] = []
+        if self.is_array:
+            return found
         for dependency in self.spec.depends_on:
             if "jobId" not in dependency:
                 found += [f"{self.parent_id}:{self.index - 1}"] if self.index else []
