@@ -15,6 +15,11 @@ USER = "admin"
 REGION = "us-east-1"
 
 
+def lfcore_command() -> str:
+    """The ``lfcore`` command of this environment; jobs start in an empty folder and without this one's path."""
+    return str(Path(sys.executable).with_name("lfcore"))
+
+
 def free_port(preferred: int = 0) -> int:
     """A port of this machine that nobody listens on: ``preferred`` if it is free, else any."""
     with socket.socket() as listener:
@@ -75,7 +80,7 @@ def batch_configuration(cores: int) -> dict[str, object]:
         "queues": {"lightfield-cpu": {"slots": cores}, "lightfield-gpu": {"slots": cores}},
         "jobDefinitions": {
             "lightfield": {
-                "command": [str(Path(sys.executable).with_name("lfcore")), "work"],
+                "command": [lfcore_command(), "work"],
                 # As many jobs as cores run side by side, so each gets one thread.
                 "environment": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
                 "retryStrategy": {
@@ -119,6 +124,7 @@ def airflow_environment(layout: Layout, batch_port: int) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.root / "passwords.json"),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{layout.airflow_home}/airflow.db",

@@ -19,6 +19,7 @@ from demo.layout import (
     Layout,
     airflow_environment,
     batch_configuration,
+    lfcore_command,
 )
 from demo.processes import ProcessGroup, tail
 from demo.verdict import Verdict, join, judge_files, judge_jobs, judge_volume, succeeded_jobs
@@ -68,18 +69,17 @@ class Session:
         """Make the data set and start every process; what does not depend on each other runs side by side."""
         self.layout.dataset.parent.mkdir(parents=True)
         _write_private(self.layout.root / "passwords.json", json.dumps({USER: self.layout.password}))
-        lfcore = str(Path(sys.executable).with_name("lfcore"))
-        simulation = self._group.start_once(
-            "simulate", [lfcore, "simulate", str(self.layout.dataset), *SIMULATION], os.environ
-        )
+        command = [lfcore_command(), "simulate", str(self.layout.dataset), *SIMULATION]
+        simulation = self._group.start_once("simulate", command, os.environ)
         port = self._start_batch()
         self._batch_endpoint = f"http://{LOCALHOST}:{port}"
         environment = airflow_environment(self.layout, port)
-        airflow = [sys.executable, "-m", "airflow"]
+        airflow, preloaded = ([sys.executable, "-m", module] for module in ("airflow", "demo.preloaded"))
         self._group.start_once("db-migrate", [*airflow, "db", "migrate"], environment).finish()
         self._say("database ready; starting Airflow")
-        for component in ("api-server", "dag-processor", "scheduler"):
-            self._group.start(component, [*airflow, component], environment)
+        self._group.start("api-server", [*airflow, "api-server"], environment)
+        for component in ("dag-processor", "scheduler"):
+            self._group.start(component, [*preloaded, component], environment)
         simulation.finish()
         self._say(f"synthetic data set: {self.layout.dataset}")
         self._api.wait_until_ready(self._group.check, READY_S)
