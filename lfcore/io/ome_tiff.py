@@ -1,45 +1,73 @@
-"""One volume as OME-TIFF: BigTIFF, voxel sizes in um, and where it came from as a map annotation."""
+"""One volume as OME-TIFF: BigTIFF, voxel sizes in um, and where it came from as a map annotation.
+
+A uint16 volume's scale and offset (see `quantise`) are in the map annotation too.
+"""
 
 import io
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from lfcore.errors import DataError
 from lfcore.io import store
+from lfcore.io.quantise import quantisation, quantise, restore
 
 NAMESPACE = "lfcore"
 
 
 def write_volume(
     path: str,
-    volume: npt.NDArray[np.generic],
+    volume: npt.NDArray[np.floating[Any]],
     voxel_um: tuple[float, float, float],
+    dtype: Literal["float32", "uint16"] = "float32",
     delta_t_s: float | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a volume (z, y, x), float32 or uint16, atomically.
+    """Write a volume (z, y, x) atomically.
 
     ``voxel_um`` is (z, y, x) in um; ``delta_t_s`` the frame's time since the first, in s; ``provenance`` any
     key and value texts. Raises ``TemporaryError`` on a full disk.
     """
+    notes = {"Namespace": NAMESPACE, **(provenance or {})}
+    if dtype == "uint16":
+        scale, offset = quantisation(volume)
+        notes |= {"scale": repr(scale), "offset": repr(offset)}
     metadata: dict[str, object] = {
         "axes": "ZYX",
         **{f"PhysicalSize{axis}": size for axis, size in zip("ZYX", voxel_um, strict=True)},
         **{f"PhysicalSize{axis}Unit": "µm" for axis in "ZYX"},
-        "MapAnnotation": {"Namespace": NAMESPACE, **(provenance or {})},
+        "MapAnnotation": notes,
     }
     if delta_t_s is not None:
         metadata["Plane"] = {"DeltaT": [delta_t_s] * len(volume), "DeltaTUnit": ["s"] * len(volume)}
+    stored = quantise(volume, scale, offset) if dtype == "uint16" else np.asarray(volume, np.float32)
     buffer = io.BytesIO()
     tifffile.imwrite(
-        buffer, volume, ome=True, bigtiff=True, photometric="minisblack", compression="zlib", metadata=metadata
+        buffer, stored, ome=True, bigtiff=True, photometric="minisblack", compression="zlib", metadata=metadata
     )
     store.write_bytes(path, buffer.getvalue())
 
 
 def read_volume(path: str) -> npt.NDArray[np.float32]:
-    """The volume (z, y, x) of an OME-TIFF file, float32."""
-    with store.open_binary(path) as file:
-        return np.asarray(tifffile.imread(file), np.float32)
+    """The volume (z, y, x) of a file that `write_volume` has written, float32, in its true values.
+
+    Raises ``DataError`` for any other file.
+    """
+    with store.open_binary(path) as file, tifffile.TiffFile(file) as tiff:
+        notes = _notes(tiff.ome_metadata or "<OME/>")
+        stored = tiff.asarray()
+    if stored.dtype != np.uint16:
+        return np.asarray(stored, np.float32)
+    if not {"scale", "offset"} <= notes.keys():
+        raise DataError(f"{path}: states no scale for its 16 bits; reconstruct the frame again")
+    return restore(stored, float(notes["scale"]), float(notes["offset"]))
+
+
+def _notes(ome_xml: str) -> dict[str, str]:
+    """The keys and values of the map annotations."""
+    entries = (element for element in ElementTree.fromstring(ome_xml).iter() if element.tag.rpartition("}")[2] == "M")
+    return {entry.get("K", ""): entry.text or "" for entry in entries}

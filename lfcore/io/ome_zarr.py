@@ -22,11 +22,11 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore
 from lfcore.contracts import join
 from lfcore.errors import DataError
 from lfcore.io import store
+from lfcore.io.quantise import quantisation, quantise, restore
 
 VOXELS = "0"
 QUANTISATION = "quantisation"
 CHUNK_ZYX = (8, 256, 256)
-LARGEST_UINT16 = 65535
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def read_frame(path: str, frame: int) -> npt.NDArray[np.float32]:
     with store.explained(path):
         voxels = _member(path, VOXELS, "r")
         stored = np.asarray(voxels[frame])
-        if voxels.dtype == np.uint16:
-            scale, offset = np.asarray(_member(path, QUANTISATION, "r")[frame])
-            stored = stored * scale + offset
-        return np.asarray(stored, np.float32)
+        if voxels.dtype != np.uint16:
+            return np.asarray(stored, np.float32)
+        scale, offset = np.asarray(_member(path, QUANTISATION, "r")[frame])
+        return restore(stored, scale, offset)
 
 
 def set_display_range(path: str, lowest: float, highest: float) -> None:
@@ -106,18 +106,6 @@ def set_display_range(path: str, lowest: float, highest: float) -> None:
     document = json.loads(store.read_bytes(place))
     document["attributes"]["ome"]["omero"] = _omero(lowest, highest)
     store.write_bytes(place, _as_bytes(document))
-
-
-def quantisation(volume: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Scale and offset that spread a volume over the whole of uint16."""
-    lowest, highest = float(volume.min()), float(volume.max())
-    return (highest - lowest) / LARGEST_UINT16 or 1.0, lowest
-
-
-def quantise(volume: npt.NDArray[np.floating[Any]], scale: float, offset: float) -> npt.NDArray[np.uint16]:
-    """``volume`` in steps of ``scale`` from ``offset``, rounded to the nearest."""
-    steps = np.rint((volume - offset) / scale)
-    return np.asarray(np.clip(steps, 0, LARGEST_UINT16), np.uint16)
 
 
 def _slabs(voxels: Any) -> Iterator[slice]:  # noqa: ANN401  # zarr's arrays are generic in ways that say nothing here

@@ -11,14 +11,16 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from lfcore.errors import DataError, TemporaryError, UnavailableError
+from lfcore.errors import DataError, LfcoreError, SettingsError, TemporaryError, UnavailableError
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_HASH_BLOCK_BYTES = 1 << 20
+HASH_BLOCK_BYTES = 1 << 20
+REQUESTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def explained(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except (DataError, TemporaryError, UnavailableError):
+    except LfcoreError:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{path}: not found; check the path") from error
@@ -72,23 +74,13 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_many(paths: Sequence[str]) -> dict[str, bytes]:
-    """The contents of those of ``paths`` that exist; an object store is asked for all of them at once."""
-    if not paths:
-        return {}
-    if is_local(paths[0]):
-        return {path: Path(path).read_bytes() for path in paths if Path(path).is_file()}
-    with explained(paths[0]):
-        file_system = _file_system(paths[0])
-        stripped = {str(file_system._strip_protocol(path)): path for path in paths}
-        found = file_system.cat(list(stripped), on_error="return")
-    contents = {}
-    for key, content in found.items():
-        if isinstance(content, bytes):
-            contents[stripped[key]] = content
-        elif not isinstance(content, FileNotFoundError):
-            with explained(stripped[key]):
-                raise content
-    return contents
+    """The contents of those of ``paths`` that exist."""
+    if len(paths) == 1 or all(map(is_local, paths)):
+        contents = map(_read_if_there, paths)
+    else:
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            contents = iter(list(pool.map(_read_if_there, paths)))
+    return {path: content for path, content in zip(paths, contents, strict=True) if content is not None}
 
 
 def write_bytes(path: str, content: bytes) -> None:
@@ -121,7 +113,7 @@ def delete(path: str) -> None:
 def glob(root: str, pattern: str) -> list[str]:
     """Files below ``root`` that match ``pattern`` (``*``, ``?``, ``[…]``, ``**``), in natural order.
 
-    ``root`` is taken as it is, whatever characters it holds.
+    ``root`` is taken as it is, whatever characters it holds. Raises ``SettingsError`` for a pattern that is none.
     """
     with explained(root):
         found = _glob_local(root, pattern) if is_local(root) else _glob_remote(root, pattern)
@@ -141,7 +133,7 @@ def facts(path: str) -> FileFacts:
             return FileFacts(int(info["size"]), str(info.get("ETag", info.get("mtime", ""))).strip('"'))
         digest, size = hashlib.blake2b(digest_size=16), 0
         with Path(path).open("rb") as file:
-            while block := file.read(_HASH_BLOCK_BYTES):
+            while block := file.read(HASH_BLOCK_BYTES):
                 digest.update(block)
                 size += len(block)
         return FileFacts(size, digest.hexdigest())
@@ -151,6 +143,14 @@ def open_binary(path: str) -> BinaryIO:
     """A file open for reading, seekable, local or remote."""
     with explained(path):
         return Path(path).open("rb") if is_local(path) else cast(BinaryIO, _file_system(path).open(path, "rb"))
+
+
+def _read_if_there(path: str) -> bytes | None:
+    with explained(path), contextlib.suppress(FileNotFoundError, IsADirectoryError):
+        if is_local(path):
+            return Path(path).read_bytes()
+        return cast(bytes, _file_system(path).cat_file(path))
+    return None
 
 
 def _replace_local(path: Path, content: bytes) -> None:
@@ -168,7 +168,10 @@ def _replace_local(path: Path, content: bytes) -> None:
 
 
 def _glob_local(root: str, pattern: str) -> list[str]:
-    files = (path for path in Path(root).glob(pattern) if path.is_file())
+    try:
+        files = [path for path in Path(root).glob(pattern) if path.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        raise SettingsError(f"'{pattern}': is no file pattern ({error}); use *, ?, [...] and ** as a part") from error
     return [f"{root.rstrip('/')}/{path.relative_to(root).as_posix()}" for path in files]
 
 
