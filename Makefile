@@ -5,8 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
-# The light halves of the project that are not installed: Airflow puts both folders on the path itself.
-TREES := PYTHONPATH=plugins:dags:.
+# What is not installed: Airflow puts dags and plugins on the path itself.
+TREES := PYTHONPATH=plugins:.
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

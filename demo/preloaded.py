@@ -14,4 +14,4 @@ from airflow.__main__ import main
 
 if __name__ == "__main__":
     sys.argv = ["airflow", *sys.argv[1:]]
-    main()
+    main()  # type: ignore[no-untyped-call]  # Airflow gives its entry point no types
