@@ -88,9 +88,9 @@ class Definitions:
     def find(self, reference: str) -> dict[str, Any]:
         """The active definition of a name, ``name:revision`` or ARN; without a revision the newest one."""
         name, revision = self._parts(reference)
-        active = {
-            number: stored for number, stored in self._revisions.get(name, {}).items() if stored["status"] == "ACTIVE"
-        }
+        with self._lock:
+            revisions = dict(self._revisions.get(name, {}))
+        active = {number: stored for number, stored in revisions.items() if stored["status"] == "ACTIVE"}
         found = active.get(revision if revision is not None else max(active, default=0))
         if found is None:
             raise BatchClientError(f"JobDefinition {reference} is not registered or not active")
@@ -100,10 +100,15 @@ class Definitions:
         """DescribeJobDefinitions: by references, or by name and status."""
         name, status = request.get("jobDefinitionName"), request.get("status")
         wanted = [self._parts(reference) for reference in request.get("jobDefinitions") or []]
+        with self._lock:
+            everything = [
+                (known, revision, stored)
+                for known, revisions in self._revisions.items()
+                for revision, stored in revisions.items()
+            ]
         return [
             stored
-            for known, revisions in self._revisions.items()
-            for revision, stored in revisions.items()
+            for known, revision, stored in everything
             if name in {None, known}
             and status in {None, stored["status"]}
             and (not wanted or (known, revision) in wanted or (known, None) in wanted)

@@ -83,7 +83,8 @@ class Attempt:
             process = self._start(executable)
             started()
             return self._follow(process, writer, limit_s)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # ValueError: a NUL or half a surrogate pair in the command, which no process can be given.
             return Outcome(keeper.CANNOT_START, f"CannotStartContainerError: {error}")
         finally:
             self.abandon()

@@ -20,6 +20,7 @@ from botocore.model import OperationModel
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
 POLL_S = 0.02
+CHECKED: set[str] = set()
 Value = TypeVar("Value")
 
 CONFIGURATION = {
@@ -78,6 +79,7 @@ def scalar_errors(shape: Any, value: object, path: str) -> list[str]:  # noqa: A
 def check_shape(http_response: AWSResponse, model: OperationModel, **_: object) -> None:
     """Botocore's hook after a call: the raw body must be what the operation's model says."""
     if http_response.status_code == 200 and model.output_shape is not None:
+        CHECKED.add(model.name)
         assert shape_errors(model.output_shape, json.loads(http_response.content), model.name) == []
 
 

@@ -48,6 +48,13 @@ def test_a_command_that_cannot_start(shared_server: LocalBatch, command: list[st
     assert job["container"]["reason"].startswith("CannotStartContainerError: ")
 
 
+@pytest.mark.parametrize("argument", ["nul \0", "half a surrogate pair \ud800"])
+def test_an_argument_that_no_process_can_have(shared_server: LocalBatch, argument: str) -> None:
+    for _ in range(2):  # twice: the one slot must be free again
+        job = shared_server.run(["echo", argument], queue="gpu")
+        assert (job["status"], job["statusReason"]) == ("FAILED", "Task failed to start")
+
+
 def test_a_script_without_its_interpreter(shared_server: LocalBatch, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/no/such/interpreter\n")
