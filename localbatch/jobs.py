@@ -107,7 +107,7 @@ class Job:
                 found.append(f"{dependency['jobId']}:{self.index}")
             else:
                 found.append(dependency["jobId"])
-        return found
+        return list(dict.fromkeys(found))
 
     def to_state(self) -> dict[str, Any]:
         """All of the job as JSON-serialisable values."""

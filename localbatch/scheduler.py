@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from localbatch.config import Config
+from localbatch.job_table import JobTable
 from localbatch.jobs import Job, Status, children_of, job_from_state
 from localbatch.keeper import CANNOT_START
 from localbatch.logs import LogFiles, now_ms
@@ -37,10 +38,7 @@ class Scheduler:
         self._closing = False
         self._instance = f"i-{uuid.uuid4().hex[:17]}"
         self._environment = inherited_environment(config.forward) | {SERVER_MARK: str(state.root)}
-        self._jobs: dict[str, Job] = {}
-        self._children: dict[str, list[Job]] = {}
-        self._counts: dict[str, Counter[Status]] = {}
-        self._dependents: dict[str, list[Job]] = {}
+        self._table = JobTable()
         self._runnable: dict[str, deque[Job]] = {name: deque() for name in config.queues}
         self._free = dict(config.queues)
         self._running: dict[str, tuple[Attempt, threading.Thread]] = {}
@@ -53,10 +51,10 @@ class Scheduler:
         parents = sorted((job for job in stored.values() if job.parent_id is None), key=lambda job: job.created_at)
         with self._lock:
             for job in parents:
-                self._enter(job)
+                self._table.enter(job)
                 for child in children_of(job):
-                    self._enter(stored.get(child.id, child))
-            for job in list(self._jobs.values()):
+                    self._table.enter(stored.get(child.id, child))
+            for job in self._table.all_jobs():
                 if job.status.holds_slot:
                     self._attempt_ended(job, Outcome(None))
                 elif not job.status.is_final and not job.is_array:
@@ -72,12 +70,12 @@ class Scheduler:
     def submit(self, job: Job) -> None:
         """Take a single job, or an array by its parent."""
         with self._lock:
-            self._enter(job)
+            self._table.enter(job)
             if job.is_array:
                 # The parent's file stands for all children to which nothing has happened yet.
                 children = children_of(job)
                 for child in children:
-                    self._enter(child)
+                    self._table.enter(child)
                 self._move(job, Status.PENDING)
                 for child in children:
                     self._advance(child)
@@ -87,26 +85,27 @@ class Scheduler:
 
     def find(self, job_id: str) -> Job | None:
         """The job with this id."""
-        return self._jobs.get(job_id)
+        return self._table.find(job_id)
 
     def all_jobs(self) -> list[Job]:
         """Every job but arrays' children, oldest first."""
         with self._lock:
-            return [job for job in self._jobs.values() if job.parent_id is None]
+            return [job for job in self._table.all_jobs() if job.parent_id is None]
 
     def children(self, job_id: str) -> list[Job]:
         """The children of an array by index; empty for other jobs."""
-        return self._children.get(job_id, [])
+        with self._lock:
+            return self._table.children(job_id)
 
     def view(self, job: Job, form: Callable[[Job, Counter[Status]], dict[str, Any]]) -> dict[str, Any]:
         """``form`` of a job and of the number of its children by status, at one moment."""
         with self._lock:
-            return form(job, self._counts.get(job.id, Counter()))
+            return form(job, self._table.child_counts(job))
 
     def cancel(self, job: Job, reason: str) -> None:
         """CancelJob: end the job, or those of its children, that have not begun to start; others go on."""
         with self._lock:
-            for each in self._live(job):
+            for each in self._table.live(job):
                 if not each.status.holds_slot:
                     each.is_cancelled, each.end_reason = True, reason
                     self._finish(each, Status.FAILED, reason)
@@ -118,7 +117,7 @@ class Scheduler:
             if job.is_array and not job.status.is_final:
                 job.is_terminated, job.end_reason = True, reason
                 self._save(job)
-            for each in self._live(job):
+            for each in self._table.live(job):
                 each.is_terminated, each.end_reason = True, reason
                 if each.status.holds_slot:
                     self._save(each)
@@ -140,25 +139,8 @@ class Scheduler:
 
     # Life cycle; the lock is held in everything below
 
-    def _live(self, job: Job) -> list[Job]:
-        return [each for each in self._children.get(job.id, [job]) if not each.status.is_final]
-
-    def _enter(self, job: Job) -> None:
-        self._jobs[job.id] = job
-        if job.is_array:
-            self._children[job.id] = []
-            self._counts[job.id] = Counter()
-        if job.parent_id is not None:
-            self._children[job.parent_id].append(job)
-            self._counts[job.parent_id][job.status] += 1
-        for prerequisite in job.prerequisites:
-            self._dependents.setdefault(prerequisite, []).append(job)
-
     def _move(self, job: Job, status: Status) -> None:
-        if job.parent_id is not None:
-            self._counts[job.parent_id][job.status] -= 1
-            self._counts[job.parent_id][status] += 1
-        job.status = status
+        self._table.set_status(job, status)
         self._save(job)
         level = logging.INFO if status is Status.RUNNING or status.is_final else logging.DEBUG
         LOG.log(level, "%s %s %s %s", job.id, job.spec.name, status, job.status_reason or "")
@@ -173,10 +155,10 @@ class Scheduler:
 
     def _advance(self, job: Job) -> None:
         """Put a job that is not running where its prerequisites let it be."""
-        before = [self._jobs[prerequisite].status for prerequisite in job.prerequisites]
+        before = self._table.prerequisite_statuses(job)
         if Status.FAILED in before:
             self._finish(job, Status.FAILED, DEPENDENCY_FAILED)
-        elif all(status is Status.SUCCEEDED for status in before):
+        elif before <= {Status.SUCCEEDED}:
             self._make_runnable(job)
         elif job.status is not Status.PENDING:
             self._move(job, Status.PENDING)
@@ -202,25 +184,21 @@ class Scheduler:
 
     def _consequences(self, job: Job) -> Iterable[tuple[Job, Status, str | None]]:
         """Further jobs that end because ``job`` has; those that may run now become runnable."""
-        for dependent in self._dependents.get(job.id, []):
-            if dependent.status is not Status.PENDING:
-                continue
+        for dependent in self._table.waiting_for(job):
             if job.status is Status.FAILED:
                 yield dependent, Status.FAILED, DEPENDENCY_FAILED
-            elif all(self._jobs[each].status is Status.SUCCEEDED for each in dependent.prerequisites):
+            elif self._table.prerequisite_statuses(dependent) == {Status.SUCCEEDED}:
                 self._make_runnable(dependent)
-        if job.parent_id is not None:
-            parent = self._jobs[job.parent_id]
-            end = self._parent_end(parent)
-            if end is not None:
-                yield parent, *end
+        parent = self._table.parent_of(job)
+        end = self._parent_end(parent) if parent is not None else None
+        if parent is not None and end is not None:
+            yield parent, *end
 
     def _parent_end(self, parent: Job) -> tuple[Status, str | None] | None:
         """How an array ends when all of its children have; ``None`` while some have not."""
-        counts = self._counts[parent.id]
-        if counts[Status.SUCCEEDED] + counts[Status.FAILED] < (parent.spec.array_size or 0):
+        if self._table.has_unfinished_children(parent):
             return None
-        if counts[Status.FAILED]:
+        if self._table.child_counts(parent)[Status.FAILED]:
             return Status.FAILED, parent.end_reason or CHILD_FAILED
         return Status.SUCCEEDED, None
 
