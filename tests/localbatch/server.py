@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 CONFIGURATION = {
     "queues": {"cpu": {"slots": 4}, "gpu": {"slots": 1}},
     "minimumTimeoutSeconds": 1,
-    "stopTimeoutSeconds": 0.5,
+    "stopTimeoutSeconds": 1.5,
     "jobDefinitions": {
         "shell": {
             "command": ["sh", "-c", "Ref::script"],

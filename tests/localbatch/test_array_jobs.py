@@ -64,7 +64,7 @@ def test_terminating_a_child_leaves_the_others(shared_server: LocalBatch) -> Non
 
 
 def test_a_job_waits_for_others(shared_server: LocalBatch) -> None:
-    first = shared_server.submit("sleep 0.3")
+    first = shared_server.submit("sleep 1")
     array = shared_server.submit("sleep 0.2", arrayProperties={"size": 2})
     last = shared_server.submit(dependsOn=[{"jobId": first}, {"jobId": array}])
     assert shared_server.job(last)["status"] == "PENDING"
@@ -77,7 +77,7 @@ def test_a_job_waits_for_others(shared_server: LocalBatch) -> None:
 
 
 def test_an_array_waits_for_others(shared_server: LocalBatch) -> None:
-    first = shared_server.submit("sleep 0.3")
+    first = shared_server.submit("sleep 1")
     array = shared_server.submit(arrayProperties={"size": 2}, dependsOn=[{"jobId": first}])
     assert shared_server.job(array)["arrayProperties"]["statusSummary"]["PENDING"] == 2
     job = shared_server.wait(array)

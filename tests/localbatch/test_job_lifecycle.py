@@ -96,7 +96,7 @@ def test_slots_bound_what_runs_at_a_time(shared_server: LocalBatch) -> None:
     jobs = [shared_server.wait(job) for job in [shared_server.submit("sleep 0.1", queue="gpu") for _ in range(3)]]
     attempts = sorted((job["startedAt"], job["stoppedAt"]) for job in jobs)
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(attempts))
-    both = [shared_server.wait(job) for job in [shared_server.submit("sleep 0.4") for _ in range(2)]]
+    both = [shared_server.wait(job) for job in [shared_server.submit("sleep 1") for _ in range(2)]]
     assert both[1]["startedAt"] < both[0]["stoppedAt"]
 
 
@@ -107,7 +107,7 @@ def test_unknown_jobs_are_left_out(shared_server: LocalBatch) -> None:
 
 
 def test_cancel_ends_what_has_not_started_only(shared_server: LocalBatch) -> None:
-    running = shared_server.submit("sleep 0.5", queue="gpu")
+    running = shared_server.submit("sleep 2", queue="gpu")
     waiting = shared_server.submit(queue="gpu")
     dependent = shared_server.submit(dependsOn=[{"jobId": running}])
     shared_server.wait(running, "RUNNING")

@@ -1,6 +1,7 @@
 """CloudWatch Logs over real jobs' output: paging as AWS pages, and odd output."""
 
 import time
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -46,12 +47,11 @@ def test_backward_paging(shared_server: LocalBatch) -> None:
 
 
 def test_a_running_job_can_be_followed(shared_server: LocalBatch) -> None:
-    job_id = shared_server.submit("echo first; while ! test -e go; do sleep 0.05; done; echo second", jobName="follow")
+    job_id = shared_server.submit("pwd; while ! test -e go; do sleep 0.05; done; echo second", jobName="follow")
     job = shared_server.wait(job_id, "RUNNING")
     request = {"logGroupName": GROUP, "logStreamName": job["container"]["logStreamName"], "startFromHead": True}
     first = until(lambda: (got := shared_server.logs.get_log_events(**request))["events"] and got, "a line")
-    folder = next((shared_server.state / "scratch").glob("*"))
-    (folder / "go").touch()
+    (Path(first["events"][0]["message"]) / "go").touch()
     shared_server.wait(job_id)
     later = shared_server.logs.get_log_events(**request, nextToken=first["nextForwardToken"])
     assert [event["message"] for event in later["events"]] == ["second"]

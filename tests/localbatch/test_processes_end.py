@@ -56,7 +56,7 @@ def test_terminate_kills_the_whole_tree(shared_server: LocalBatch) -> None:
     job = shared_server.wait(job_id)
     assert job["container"]["exitCode"] == 137
     assert len(job["attempts"]) == 1
-    assert job["stoppedAt"] - job["startedAt"] >= 500
+    assert job["stoppedAt"] - job["startedAt"] >= 1500
     assert [gone(pid) for pid in pids] == [True, True]
 
 
@@ -65,7 +65,7 @@ def test_timeout_ends_an_attempt_and_is_not_retried(shared_server: LocalBatch) -
     assert (job["status"], job["statusReason"]) == ("FAILED", "Job attempt duration exceeded timeout")
     (attempt,) = job["attempts"]
     assert attempt["container"]["exitCode"] == 137
-    assert 1000 <= attempt["stoppedAt"] - attempt["startedAt"] < 5000
+    assert 1000 <= attempt["stoppedAt"] - attempt["startedAt"] < 8000
     assert job["timeout"] == {"attemptDurationSeconds": 1}
     assert all(gone(pid) for pid in shared_server.messages(job))
 
@@ -78,7 +78,7 @@ def test_a_chatty_job_times_out_too(shared_server: LocalBatch) -> None:
 
 def test_background_processes_end_with_the_job(shared_server: LocalBatch) -> None:
     job = shared_server.run(
-        "(setsid sleep 300 &) ; sleep 300 & echo $!; (setsid sh -c 'echo $$; sleep 300' &); sleep 0.3"
+        "(setsid sleep 300 &) ; sleep 300 & echo $!; (setsid sh -c 'echo $$; sleep 300' &); sleep 1"
     )
     assert job["status"] == "SUCCEEDED"
     assert job["stoppedAt"] - job["startedAt"] < 5000
