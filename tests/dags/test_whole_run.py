@@ -6,6 +6,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import ParamValidationError
 from mypy_boto3_batch import BatchClient
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
@@ -59,3 +60,18 @@ def test_every_stage_runs_as_batch_jobs(tmp_path: Path, batch: BatchClient) -> N
     assert {job["tags"]["lightfield:run"] for job in described} == {run.run_id}
     labels = {str(instance.rendered_map_index) for instance in run.get_task_instances() if instance.map_index >= 0}
     assert labels == {"frames 0-3", "frames 4-7", "frames 8-11", "planes 0-1", "planes 2-4"}
+
+
+def test_a_bad_request_starts_no_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_dag({"dataset": str(tmp_path / "fish"), "datset": "x"})
+    assert run.state == "failed"
+    assert states(run)["plan"] == ["upstream_failed"]
+    assert "unknown key 'datset'; did you mean 'dataset'" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_conf_that_breaks_the_schema_makes_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ParamValidationError, match="dataset"):
+        run_dag({"dataset": "../fish"})
+    with pytest.raises(ParamValidationError, match="dataset"):
+        run_dag({})
