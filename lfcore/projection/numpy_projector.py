@@ -119,6 +119,19 @@ class NumpyProjector:
         factor = np.divide(correction, normaliser, out=np.zeros_like(correction), where=seen)
         return volume * np.maximum(factor, 0)
 
+    def extrapolate(self, current: Array, previous: Array, step: Host) -> Array:
+        """See ``Projector.extrapolate``."""
+        change = (current - previous) * step.astype(self.dtype)[:, None, None, None]
+        return np.maximum(current + change, 0, out=change)
+
+    def difference(self, first: Array, second: Array) -> Array:
+        """``first - second``."""
+        return first - second
+
+    def inner(self, first: Array, second: Array) -> Host:
+        """(frame,) inner products."""
+        return np.einsum("tyxc,tyxc->t", first, second, dtype=np.float64)
+
     def _transform(self, cells: Array, length: int) -> Complex:
         """FFT over the lenslet grid of cells in the parity basis: (frame, frequency, cell group, length * length)."""
         squares = cells.reshape(*cells.shape[:3], -1, length, length)

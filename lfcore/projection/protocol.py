@@ -70,3 +70,15 @@ class Projector(Protocol[Resident]):
     def update(self, volume: Resident, correction: Resident, normaliser: Resident) -> Resident:
         """``x * correction / normaliser``; zero where the camera does not see the voxel."""
         ...
+
+    def extrapolate(self, current: Resident, previous: Resident, step: Host) -> Resident:
+        """``max(x + step (x - x_previous), 0)`` with one ``step`` a frame (Biggs and Andrews 1997, eq. 7)."""
+        ...
+
+    def difference(self, first: Resident, second: Resident) -> Resident:
+        """``first - second`` of two volumes."""
+        ...
+
+    def inner(self, first: Resident, second: Resident) -> Host:
+        """(frame,) inner products of two volumes, in double precision."""
+        ...

@@ -1,0 +1,142 @@
+"""Reconstruct: from a normalised frame to its volume."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lfcore.calibration.lattice import Calibration
+from lfcore.calibration.radiometry import sensitivity
+from lfcore.calibration.rectify import rectifier
+from lfcore.contracts import RunPaths, Stage, WorkItem
+from lfcore.errors import UsageError
+from lfcore.io import ome_tiff, ome_zarr, sources, store
+from lfcore.projection.numpy_projector import NumpyProjector
+from lfcore.projection.protocol import Host, Projector
+from lfcore.settings import Reconstruction
+from lfcore.solvers.richardson_lucy import Estimate, richardson_lucy
+from lfcore.stages.grid import volume_grid
+from lfcore.stages.progress import Listener, silent
+from lfcore.stages.record import RunRecord, read_run
+from lfcore.stages.runner import Do, Outcome, Record, process, require_frame
+from lfcore.stages.transforms import TransformStore, read_calibration
+
+Image = npt.NDArray[np.float32]
+
+
+def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
+    """Reconstruct the frames of ``items``; the projector is built once for all of them."""
+
+    def prepare() -> Do:
+        scene = Scene.load(run)
+        _create_output(run, scene)
+
+        def do(item: WorkItem) -> Record:
+            frame = int(item["frame"])
+            require_frame(run, Stage.NORMALISE, str(item["id"]))
+            estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32))
+            volume = _inside(estimate.volume[0], scene)
+            residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]
+            return {"outputs": _write(run, scene, frame, volume), "residuals": residuals}
+
+        return do
+
+    return process(run, Stage.RECONSTRUCT, items, prepare, listener)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What all frames of a run share."""
+
+    record: RunRecord
+    calibration: Calibration
+    projector: Projector[Image]
+    weight: Image
+
+    @classmethod
+    def load(cls, run: RunPaths) -> "Scene":
+        """Read calibration and kernels and build the projector. Raises ``UsageError`` when an earlier stage is missing."""
+        record, calibration = read_run(run), read_calibration(run)
+        kept = TransformStore.of_run(record, calibration)
+        planes = record.settings.volume.planes_um
+        missing = [z_um for z_um in planes if not store.exists(kept.path(z_um))]
+        if missing:
+            raise UsageError(f"{run.root}: {len(missing)} of {len(planes)} planes have no transforms; run 'lfcore transforms' first")
+        projector = NumpyProjector([kept.read(z_um) for z_um in planes], calibration.rows, calibration.columns)
+        white = sources.read_frame(run.sensitivity)
+        return cls(record, calibration, projector, weight_of(projector, white.astype(np.float32)))
+
+    def reconstruct(self, frame: Image) -> Estimate:
+        """The volume of a normalised frame (y, x) in camera coordinates."""
+        rectified = rectifier(self.calibration)(frame)
+        return reconstruct_frames(self.projector, rectified[None], self.weight, self.record.settings.reconstruction)
+
+
+def weight_of(projector: Projector[Image], white: Image) -> Image:
+    """The sensitivity ``W`` (y, x) from the rectified white frame (y, x), zero where unusable."""
+    uniform = projector.pack_volume(np.ones((1, *projector.volume_shape), np.float32))
+    response = projector.unpack_image(projector.forward(uniform))[0]
+    return sensitivity(np.where(white > 0, white, np.nan), response)
+
+
+def reconstruct_frames(projector: Projector[Image], rectified: Image, weight: Image, settings: Reconstruction) -> Estimate:
+    """Volumes (frame, z, y, x), margin included, of rectified frames (frame, y, x) with NaN where missing.
+
+    ``weight`` (y, x) is the sensitivity. The background is the stated fraction of each frame's mean over usable pixels.
+    """
+    usable = np.isfinite(rectified) & (weight > 0)
+    measured = np.where(usable, rectified, 0)
+    mean: Host = measured.sum((1, 2), dtype=np.float64) / np.maximum(usable.sum((1, 2)), 1)
+    return richardson_lucy(
+        projector,
+        measured,
+        np.where(usable, weight, 0),
+        np.maximum(settings.background * mean, 0),
+        settings.iterations,
+        settings.acceleration,
+    )
+
+
+def _inside(volume: Host, scene: Scene) -> Image:
+    """The part of a volume (z, y, x) in front of the camera, without the margin."""
+    margin = scene.projector.margin_lenslets * scene.record.settings.volume.samples_per_lenslet
+    return np.ascontiguousarray(volume[:, margin:-margin, margin:-margin], np.float32)
+
+
+def _create_output(run: RunPaths, scene: Scene) -> None:
+    settings = scene.record.settings
+    if settings.output.format == "ome-tiff":
+        return
+    grid = volume_grid(settings, scene.calibration)
+    series = ome_zarr.VolumeSeries(
+        shape=(scene.record.frames, *grid.shape),
+        planes_um=settings.volume.planes_um,
+        lateral_um=grid.voxel_um[1:],
+        frame_interval_s=settings.camera.frame_interval_s,
+        dtype=settings.output.dtype,
+        name=run.root.rstrip("/").rpartition("/")[2],
+        provenance=_provenance(scene.record),
+    )
+    ome_zarr.create(run.ome_zarr, series)
+
+
+def _write(run: RunPaths, scene: Scene, frame: int, volume: Image) -> list[str]:
+    """Write one volume and return the paths that hold it."""
+    settings = scene.record.settings
+    if settings.output.format == "ome-zarr":
+        return ome_zarr.write_frame(run.ome_zarr, frame, volume)
+    path, interval_s = run.ome_tiff(frame), settings.camera.frame_interval_s
+    ome_tiff.write_volume(
+        path,
+        volume,
+        volume_grid(settings, scene.calibration).voxel_um,
+        settings.output.dtype,
+        None if interval_s is None else frame * interval_s,
+        {key: str(value) for key, value in _provenance(scene.record).items()},
+    )
+    return [path]
+
+
+def _provenance(record: RunRecord) -> dict[str, str]:
+    return {"dataset": record.dataset, "settings_hash": record.hash, "lfcore": record.software["lfcore"]}

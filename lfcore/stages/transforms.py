@@ -1,0 +1,81 @@
+"""Transforms: the kernels of every plane, kept where all runs with the same optics find them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from lfcore.calibration.lattice import Calibration
+from lfcore.contracts import RunPaths, Stage, WorkItem, join
+from lfcore.errors import UsageError
+from lfcore.io import store
+from lfcore.optics.instrument import Instrument, instrument_from
+from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, plane_kernels
+from lfcore.stages.progress import Listener, silent
+from lfcore.stages.record import RunRecord, read_run
+from lfcore.stages.runner import Do, Outcome, Record, process, write_json
+
+KERNEL_FORMAT = 1
+"""Raised when kernels of an earlier version are no longer right."""
+
+
+@dataclass(frozen=True)
+class TransformStore:
+    """Where the kernels of one instrument lie, by plane: ``<transforms>/<hash of the optics>/``."""
+
+    root: str
+    instrument: Instrument
+    samples_per_lenslet: int
+
+    @classmethod
+    def of_run(cls, record: RunRecord, calibration: Calibration) -> Self:
+        """The store that a run shares with all runs of the same optics."""
+        pitch_px, size = calibration.lattice.mean_pitch_px, calibration.pixels_per_lenslet
+        instrument = instrument_from(record.settings, pitch_px, size)
+        root = join(record.transforms, f"{instrument.fingerprint()}-v{KERNEL_FORMAT}")
+        return cls(root, instrument, record.settings.volume.samples_per_lenslet)
+
+    def path(self, z_um: float) -> str:
+        """The file of one plane."""
+        return join(self.root, f"z_{z_um:+.6f}_um_samples_{self.samples_per_lenslet}.npy")
+
+    def read(self, z_um: float) -> PlaneKernels:
+        """The kernels of one plane. Raises ``DataError`` for a file that is not a whole set of kernels."""
+        path = self.path(z_um)
+        size = self.instrument.pixels_per_lenslet
+        return kernels_from_bytes(store.read_bytes(path), z_um, self.samples_per_lenslet, size, path)
+
+    def write(self, kernels: PlaneKernels) -> None:
+        """Keep the kernels of one plane, and beside them what instrument they belong to."""
+        about = join(self.root, "instrument.json")
+        if not store.exists(about):
+            write_json(about, asdict(self.instrument))
+        store.write_bytes(self.path(kernels.z_um), kernels.to_bytes())
+
+
+def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
+    """Compute the kernels of the planes of ``items`` that no run has computed yet."""
+
+    def prepare() -> Do:
+        kept = TransformStore.of_run(read_run(run), read_calibration(run))
+
+        def do(item: WorkItem) -> Record:
+            z_um = float(item["z_um"])
+            path = kept.path(z_um)
+            found = store.exists(path)
+            kernels = kept.read(z_um) if found else plane_kernels(kept.instrument, z_um, kept.samples_per_lenslet)
+            if not found:
+                kept.write(kernels)
+            return {"outputs": [path], "reused": found, "energy_inside": round(kernels.energy_inside, 5)}
+
+        return do
+
+    return process(run, Stage.TRANSFORMS, items, prepare, listener)
+
+
+def read_calibration(run: RunPaths) -> Calibration:
+    """The calibration of a run. Raises ``UsageError`` when the run has not been calibrated."""
+    content = store.read_many([run.calibration_json])
+    if not content:
+        raise UsageError(f"{run.root}: has not been calibrated; run 'lfcore calibrate {run.root}' first")
+    return Calibration.from_json(json.loads(*content.values()))
