@@ -75,11 +75,11 @@ def read_bytes(path: str) -> bytes:
 
 def read_many(paths: Sequence[str]) -> dict[str, bytes]:
     """The contents of those of ``paths`` that exist."""
-    if len(paths) == 1 or all(map(is_local, paths)):
-        contents = map(_read_if_there, paths)
+    if len(paths) <= 1 or all(map(is_local, paths)):
+        contents = [_read_if_there(path) for path in paths]
     else:
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            contents = iter(list(pool.map(_read_if_there, paths)))
+            contents = list(pool.map(_read_if_there, paths))
     return {path: content for path, content in zip(paths, contents, strict=True) if content is not None}
 
 

@@ -28,7 +28,7 @@ LEAST_KNOWN = 0.01
 """A frame of which less than this part is known is of no use."""
 
 LIGHT_SIGMAS = 6.0
-"""A frame is dark when no pixel stands out of its median by so many robust standard deviations."""
+"""A frame is dark when no pixel exceeds zero by so many standard deviations of the noise."""
 
 ROUNDING_COUNTS = 0.5
 """Integer frames cannot show less noise than this, one standard deviation."""
@@ -116,14 +116,15 @@ def _is_plateau(raw: Frame, level: int) -> bool:
     return at_level >= PLATEAU_PIXELS and at_level > near
 
 
-def _holds_light(known: Floats, least_spread: float) -> bool:
-    """Whether the known pixels, less dark, are more than a constant and more than noise about zero."""
-    median, spread = _median_and_spread(known)
-    spread = max(spread, least_spread)
+def _holds_light(known: Floats, least_noise: float) -> bool:
+    """Whether the known pixels, less dark, are more than a constant and more than noise about zero.
+
+    Light is never negative, so the root mean square of the negative values is the noise.
+    """
+    negative = known[known < 0]
+    noise = max(least_noise, float(np.sqrt(np.mean(np.square(negative)))) if negative.size else 0.0)
     highest = float(known.max())
-    if highest == float(known.min()):
-        return False
-    return median > spread or highest > max(0.0, median + LIGHT_SIGMAS * spread)
+    return highest > known.min() and (float(np.median(known)) > noise or highest > LIGHT_SIGMAS * noise)
 
 
 def _median_and_spread(values: Floats) -> tuple[float, float]:
