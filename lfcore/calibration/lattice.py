@@ -82,7 +82,7 @@ def fit_lattice(
     frame = _checked(white)
     lattice = Lattice(*(point(vector) for vector in first_lattice(frame, nominal_pitch_px)))
     coarse, illumination = _refined(frame, lattice)
-    measured, _ = _refined(frame / illumination.image(), coarse.lattice)
+    measured, _ = _refined(illumination.flattened(frame), coarse.lattice)
     return _on_grid(frame.shape, measured, pixels_per_lenslet, source)
 
 
@@ -108,13 +108,13 @@ def _checked(white: NDArray[np.floating[Any]]) -> Floats:
 def _refined(frame: Floats, lattice: Lattice) -> tuple[_Measured, Illumination]:
     """The lattice fitted to the discs around its own centres, and the illumination that their brightness shows."""
     indices = _indices_on(frame.shape, lattice)
-    discs = measure_discs(frame, _places(lattice, indices), lattice.mean_pitch_px)
+    discs = measure_discs(frame, _places(lattice, indices), lattice.steps)
     if np.count_nonzero(discs.whole & (discs.brightness > 0)) < SMALLEST_FIELD**2:
         raise CalibrationError(
             "white frame: fewer than 25 discs can be measured; check that it shows the microlens array"
         )
-    illumination = Illumination(discs.centroids[discs.whole], discs.brightness[discs.whole], frame.shape)
-    found = discs.whole & (discs.brightness > DIMMEST_DISC * illumination.at(discs.centroids))
+    illumination = Illumination(discs, frame.shape)
+    found = discs.whole & (discs.brightness > DIMMEST_DISC * illumination.expected(discs.centroids))
     fitted, inliers = _fit_affine(indices, discs.centroids, found, lattice.mean_pitch_px)
     return _Measured(fitted, indices, discs, found, inliers), illumination
 

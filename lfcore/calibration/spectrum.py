@@ -23,15 +23,19 @@ PEAK_OVER_FLOOR = 12.0
 SMALLEST_PITCH_PX, LARGEST_PITCH_PX = 4.0, 120.0
 
 
-def flatten_locally(white: Floats, scale_px: float) -> Floats:
+def flatten_locally(white: Floats, size_px: int) -> Floats:
     """``white`` over its local mean, less one; missing pixels (NaN) become 0.
 
-    ``white`` is (y, x); the local mean is Gaussian with sigma ``scale_px``. Dim corners get the contrast of the middle.
+    ``white`` is (y, x); the local mean is a box of ``size_px``, applied twice. Dim corners get the middle's contrast.
     """
+
+    def local_mean(image: Floats) -> Floats:
+        once = ndimage.uniform_filter(image, size_px, mode="constant")
+        return np.asarray(ndimage.uniform_filter(once, size_px, mode="constant"))
+
     valid = np.isfinite(white)
     filled = np.where(valid, white, 0.0)
-    weight = ndimage.gaussian_filter(valid.astype(np.float64), scale_px, mode="constant", truncate=3)
-    mean = ndimage.gaussian_filter(filled, scale_px, mode="constant", truncate=3) / np.maximum(weight, 1e-6)
+    mean = local_mean(filled) / np.maximum(local_mean(valid.astype(np.float64)), 1e-6)
     # The floor keeps noise from being blown up where no light falls at all.
     floor = 0.02 * float(np.max(mean, initial=0.0))
     contrast = filled / np.maximum(mean, max(floor, np.finfo(np.float64).tiny)) - 1
@@ -44,7 +48,7 @@ def first_lattice(white: Floats, nominal_pitch_px: float) -> tuple[Floats, Float
     ``white`` is (y, x) with NaN where missing. The origin is a disc's centre near the frame's middle; the column step
     points within 45 degrees of +x. Raises ``CalibrationError`` when no lattice stands out within ``SEARCH_FACTOR``.
     """
-    contrast = flatten_locally(white, 1.5 * nominal_pitch_px)
+    contrast = flatten_locally(white, round(3 * nominal_pitch_px))
     window = np.outer(np.hanning(white.shape[0] + 2)[1:-1], np.hanning(white.shape[1] + 2)[1:-1])
     contrast = window * (contrast - np.sum(window * contrast) / np.sum(window))
     power = np.abs(scipy.fft.fft2(contrast)) ** 2
