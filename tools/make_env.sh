@@ -52,5 +52,5 @@ version=$("$folder/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[
 echo "make env: Python $version in $folder; packages as pinned in constraints/python-$version.txt"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 export_index
-"$folder/bin/uv" pip install --quiet --python "$folder/bin/python" \
+"$folder/bin/uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" \
     --constraint "constraints/python-$version.txt" --editable '.[airflow,s3,dev]'
