@@ -20,13 +20,13 @@ find_python() {
 
 # Debian splits ensurepip from Python; virtualenv brings its own pip, where only pip is there.
 make_venv() {
-    local python=$1 borrowed
+    local python=$1
     if "$python" -c 'import ensurepip' 2>/dev/null; then
         "$python" -m venv "$folder"
         return
     fi
     borrowed=$(mktemp -d)
-    trap 'rm -rf "$borrowed"' RETURN
+    trap 'rm -rf "$borrowed"' EXIT
     if "$python" -m pip install --quiet --target "$borrowed" virtualenv 2>/dev/null; then
         PYTHONPATH=$borrowed "$python" -m virtualenv --quiet "$folder"
         return
