@@ -1,4 +1,4 @@
-"""One float32 image as the bytes of a TIFF file."""
+"""One image as the bytes of a TIFF file."""
 
 import io
 
@@ -7,8 +7,9 @@ import numpy.typing as npt
 import tifffile
 
 
-def encode_image(image: npt.NDArray[np.floating]) -> bytes:
-    """A compressed float32 TIFF of an image (y, x); NaN marks missing pixels."""
+def encode_image(image: npt.NDArray[np.floating | np.uint16]) -> bytes:
+    """A compressed TIFF of an image (y, x): uint16 as it is, anything else as float32, where NaN marks missing pixels."""
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, np.ascontiguousarray(image, np.float32), compression="zlib", predictor=True, metadata=None)
+    stored = np.ascontiguousarray(image, np.uint16 if image.dtype == np.uint16 else np.float32)
+    tifffile.imwrite(buffer, stored, compression="zlib", predictor=True, metadata=None)
     return buffer.getvalue()

@@ -1,0 +1,132 @@
+"""From a phantom to raw camera frames: exact positions, finer pixels, a turned lattice, vignetting and noise.
+
+The light field is summed point by point from the wave model on pixels twice as fine as the camera's and then resampled to the
+camera, so neither the sample grid nor the pixel grid of a reconstruction is built in.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import map_coordinates
+
+from lfcore.calibration.lattice import Lattice
+from lfcore.optics.instrument import Instrument
+from lfcore.optics.psf import point_images, window_radius_lenslets
+from lfcore.simulation.phantoms import Floats, Phantom
+
+FINE = 2
+SAME_PLACE = 6
+"""Decimals of a lenslet to which two positions are the same."""
+
+WHITE_POSITIONS = 6
+DARK_COUNTS = 100.0
+FULL_SCALE = 65535
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How the camera records: photons at the brightest pixel, read noise in counts, light left at the corners."""
+
+    photons: float = 2000.0
+    read_noise: float = 2.0
+    corner_light: float = 0.7
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An instrument whose array lies on a camera of ``image_shape`` (y, x) px as ``lattice`` says."""
+
+    instrument: Instrument
+    lattice: Lattice
+    image_shape: tuple[int, int]
+
+    @property
+    def fine(self) -> Instrument:
+        """The instrument with pixels finer than the camera's."""
+        return replace(self.instrument, pixels_per_lenslet=FINE * self.instrument.pixels_per_lenslet)
+
+    def lenslet_coordinates(self, offset_px: tuple[float, float]) -> Floats:
+        """(2, y, x): the lenslet coordinates (row, column) of all camera pixels, moved by ``offset_px``."""
+        pixels = np.stack(np.meshgrid(*(np.arange(length) for length in self.image_shape), indexing="ij"), axis=-1)
+        from_origin = pixels + offset_px - np.array(self.lattice.origin_px)
+        return np.moveaxis(from_origin @ np.linalg.inv(self.lattice.steps).T, -1, 0)
+
+    def on_camera(self, fine_light_field: Floats, first: tuple[int, int], *, periodic: bool = False) -> Floats:
+        """Resample a light field of ``fine`` pixels, whose lenslet (0, 0) is ``first``, to the camera: (y, x) energy a pixel."""
+        size = self.fine.pixels_per_lenslet
+        total = np.zeros(self.image_shape)
+        for offset in ((-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)):
+            lenslets = self.lenslet_coordinates(offset) - np.array(first)[:, None, None]
+            places = (lenslets + 0.5) * size - 0.5
+            mode = "grid-wrap" if periodic else "constant"
+            total += map_coordinates(fine_light_field, places, order=1, mode=mode)
+        return total / 4 * (size / self.lattice.mean_pitch_px) ** 2
+
+
+def expected_frames(bench: Bench, phantom: Phantom) -> Floats:
+    """(frame, y, x) energy a camera pixel, for points of unit energy through the pupil."""
+    fine, pitch_um = bench.fine, bench.instrument.object_pitch_um
+    size = fine.pixels_per_lenslet
+    corners = bench.lenslet_coordinates((0, 0))[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    low, high = np.floor(corners.min(1)).astype(int), np.ceil(corners.max(1)).astype(int)
+    rows, columns = high - low + 1
+    light_field = np.zeros((len(phantom.brightness), rows * size, columns * size))
+    for (z_um, down, right), members in _places(phantom, pitch_um).items():
+        radius = window_radius_lenslets(fine, z_um)
+        image = point_images(fine, z_um, [(down * pitch_um, right * pitch_um)], radius)[0]
+        for point, row, column in members:
+            _add(light_field, image, phantom.brightness[:, point], (row - low[0] - radius) * size, (column - low[1] - radius) * size)
+    first = (int(low[0]), int(low[1]))
+    return np.stack([bench.on_camera(frame, first) for frame in light_field])
+
+
+def white_pattern(instrument: Instrument) -> Floats:
+    """(N, N) mean light a pixel of one lenslet under uniform light, mean one over the lenslet.
+
+    The incoherent sum over a plane does not depend on its depth; a defocused plane needs few positions.
+    """
+    z_um = 3 * instrument.object_pitch_um / np.tan(np.arcsin(instrument.numerical_aperture / instrument.medium_index))
+    offsets = ((np.arange(WHITE_POSITIONS) + 0.5) / WHITE_POSITIONS - 0.5) * instrument.object_pitch_um
+    images = point_images(instrument, z_um, [(float(dy), float(dx)) for dy in offsets for dx in offsets])
+    size = instrument.pixels_per_lenslet
+    lenslets = images.shape[1] // size
+    pattern: Floats = images.reshape(-1, lenslets, size, lenslets, size).sum((0, 1, 3)).astype(np.float64)
+    return pattern / pattern.mean()
+
+
+def white_frame(bench: Bench) -> Floats:
+    """(y, x) light a camera pixel under uniform light, about one at the brightest."""
+    frame = bench.on_camera(np.tile(white_pattern(bench.fine), (2, 2)), (0, 0), periodic=True)
+    return frame / frame.max()
+
+
+def vignetting(shape: tuple[int, int], corner_light: float) -> Floats:
+    """(y, x) relative light, one in the middle and ``corner_light`` at the corners."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, length) for length in shape), indexing="ij")
+    return 1 - (1 - corner_light) * (y**2 + x**2) / 2
+
+
+def record(photons: Floats, read_noise: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+    """Counts of a 16-bit camera: Poisson noise, read noise and a dark level."""
+    counts = rng.poisson(np.maximum(photons, 0)) + rng.normal(DARK_COUNTS, read_noise, photons.shape)
+    return np.clip(np.rint(counts), 0, FULL_SCALE).astype(np.uint16)
+
+
+def _places(phantom: Phantom, pitch_um: float) -> dict[tuple[float, float, float], list[tuple[int, int, int]]]:
+    """Points that share a point image: (z, fraction down, fraction right) to (point, row, column)."""
+    places = defaultdict(list)
+    for point, (z_um, y_um, x_um) in enumerate(phantom.positions_um):
+        row, column = round(y_um / pitch_um), round(x_um / pitch_um)
+        key = (z_um, round(y_um / pitch_um - row, SAME_PLACE), round(x_um / pitch_um - column, SAME_PLACE))
+        places[key].append((point, row, column))
+    return places
+
+
+def _add(frames: Floats, image: npt.NDArray[np.floating], brightness: Floats, top: int, left: int) -> None:
+    """Add ``brightness`` (frame,) times ``image`` with its corner at (top, left), as far as it lies on the frames."""
+    height, width = frames.shape[1:]
+    inside = image[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
+    place = frames[:, max(top, 0) : max(top, 0) + inside.shape[0], max(left, 0) : max(left, 0) + inside.shape[1]]
+    place += brightness[:, None, None] * inside
