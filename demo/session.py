@@ -28,7 +28,7 @@ from lfcore.contracts import RunPaths, Stage
 READY_S = 180
 RUN_S = 1200
 # Short jobs, so that the demo shows a fan-out; a real run keeps the DAG's default.
-JOB_MINUTES = 0.02
+JOB_MINUTES = 0.01
 MAX_JOBS = 4
 SIMULATION = ("--preset", "beads", "--frames", "4", "--seed", "1")
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from lfcore.contracts import Stage
 
@@ -53,10 +54,10 @@ def judge_volume(dataset: Path, run: Path) -> Verdict:
     from lfcore.simulation.compare import compare_run
 
     result = compare_run(str(dataset), str(run))
-    found, total = int(result["beads_found"]), int(result["beads_total"])
+    found, total = cast("int", result["beads_found"]), cast("int", result["beads_total"])
     lines = [
         f"beads found again within one voxel: {found} of {total}",
-        f"normalised cross-correlation with the truth: {result['ncc']:.3f}",
+        f"normalised cross-correlation with the truth: {cast('float', result['ncc']):.3f}",
     ]
     faults = []
     if not total or found < LEAST_FOUND * total:
