@@ -15,11 +15,14 @@ OVERSHOOT = 4 / 3
 """The centroid in an off-centre window shows the whole offset of a small disc, and half that of one which fills the
 window; with this factor a pass leaves at most a third of either."""
 
-LARGEST_MISSING = 0.08
+LARGEST_MISSING = 0.02
 """A disc is measured when no more of its window than this is missing or off the camera."""
 
 LARGEST_SHIFT = 0.35
 """A centroid further than this part of a pitch from where it is looked for is another thing's."""
+
+WINDOW_RADIUS, WINDOW_EDGE = 0.52, 0.10
+"""The window falls to nothing over this width about this radius, in pitches: outside a disc, inside its neighbours."""
 
 GAP = 0.12
 """Half the side, in pitches, of the squares around the corners of a cell that no disc reaches."""
@@ -68,7 +71,7 @@ def _side(steps: Floats) -> float:
 def _measure_part(padded: Floats, centres: Floats, steps: Floats) -> Discs:
     """``measure_discs`` for as many lenslets as memory holds; ``centres`` lie well inside ``padded``."""
     pitch_px = _side(steps)
-    reach = int(np.ceil(0.56 * pitch_px)) + 1
+    reach = int(np.ceil((WINDOW_RADIUS + 0.5 * WINDOW_EDGE) * pitch_px)) + 1
     offsets = np.arange(-reach, reach + 1)
     background = _in_gaps(_patches(padded, centres, offsets), steps)
     centroids = centres
@@ -125,7 +128,7 @@ def _weigh(patch: Floats, missing: Flags, dy: Floats, dx: Floats, pitch_px: floa
     ``dy`` (n, h) and ``dx`` (n, w) are the distances of rows and columns from the window's centre, px.
     """
     radius = np.sqrt((dy**2)[:, :, None] + (dx**2)[:, None, :])
-    edge = np.clip((radius - 0.5 * pitch_px) / max(0.12 * pitch_px, 1.0) + 0.5, 0, 1)
+    edge = np.clip((radius - WINDOW_RADIUS * pitch_px) / max(WINDOW_EDGE * pitch_px, 1.0) + 0.5, 0, 1)
     window = 1 - edge**2 * (3 - 2 * edge)
     area = np.sum(window, axis=(1, 2))
     lit = window * patch

@@ -111,7 +111,7 @@ def _refined(frame: Floats, lattice: Lattice) -> tuple[_Measured, Illumination]:
     discs = measure_discs(frame, _places(lattice, indices), lattice.steps)
     if np.count_nonzero(discs.whole & (discs.brightness > 0)) < SMALLEST_FIELD**2:
         raise CalibrationError(
-            "white frame: fewer than 25 discs can be measured; check that it shows the microlens array"
+            "white frame: fewer than 25 whole discs can be measured; check that it is not saturated and shows the array"
         )
     illumination = Illumination(discs, frame.shape)
     found = discs.whole & (discs.brightness > DIMMEST_DISC * illumination.expected(discs.centroids))

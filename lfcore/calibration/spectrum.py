@@ -23,6 +23,10 @@ PEAK_OVER_FLOOR = 12.0
 SMALLEST_PITCH_PX, LARGEST_PITCH_PX = 4.0, 120.0
 
 
+MOST_UNEQUAL_PEAKS = 0.02
+"""The weaker peak's power over the stronger one's. Stripes have a peak in one direction only."""
+
+
 def flatten_locally(white: Floats, size_px: int) -> Floats:
     """``white`` over its local mean, less one; missing pixels (NaN) become 0.
 
@@ -54,12 +58,14 @@ def first_lattice(white: Floats, nominal_pitch_px: float) -> tuple[Floats, Float
     power = np.abs(scipy.fft.fft2(contrast)) ** 2
     lowest, highest = 1 / (nominal_pitch_px * SEARCH_FACTOR), SEARCH_FACTOR / nominal_pitch_px
     peak, strength = _strongest_pair(power, lowest, highest)
-    if strength < PEAK_OVER_FLOOR:
-        raise CalibrationError(_refusal(power, nominal_pitch_px))
     bin_size = 1 / np.array(white.shape)
     along_columns = _refined(contrast, peak, bin_size)
     along_rows = _refined(contrast, np.array([peak[1], -peak[0]]), bin_size)
     reciprocal = np.stack([_pointing_down(along_rows), along_columns])
+    lengths = np.hypot(*reciprocal.T)
+    # The flank of a peak outside the annulus can stand out inside it.
+    if strength < PEAK_OVER_FLOOR or np.any(lengths < 0.95 * lowest) or np.any(lengths > 1.05 * highest):
+        raise CalibrationError(_refusal(power, nominal_pitch_px))
     steps = np.asarray(np.linalg.inv(reciprocal), dtype=np.float64)  # columns: row step, column step
     if _coarser_lattice(contrast, reciprocal, bin_size):
         raise CalibrationError(
@@ -90,7 +96,8 @@ def _strongest_pair(power: Floats, lowest: float, highest: float) -> tuple[Float
     frequencies = np.stack([fy[rows, 0], fx[0, columns]], axis=1)
     turned_rows = np.rint(frequencies[:, 1] * power.shape[0]).astype(int) % power.shape[0]
     turned_columns = np.rint(-frequencies[:, 0] * power.shape[1]).astype(int) % power.shape[1]
-    both = np.minimum(power[rows, columns], power[turned_rows, turned_columns])
+    pair = np.stack([power[rows, columns], power[turned_rows, turned_columns]])
+    both = np.where(pair.min(axis=0) >= MOST_UNEQUAL_PEAKS * pair.max(axis=0), pair.min(axis=0), 0.0)
     best = int(np.argmax(both))
     # A low quantile, since in a field of ten lenslets the peaks themselves fill a good part of the annulus.
     floor = float(np.quantile(power[inside], 0.2))

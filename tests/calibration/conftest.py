@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ class WhiteFrame:
         return np.asarray(np.hypot(*(centres.reshape(-1, 2) - nearest).T).reshape(centres.shape[:-1]))
 
 
-def draw_white_frame(  # noqa: PLR0913 - every argument is one thing that goes wrong with real frames
+@lru_cache(maxsize=32)
+def draw_white_frame(
     shape: tuple[int, int],
     pitch_px: float,
     rotation_deg: float = 0.0,

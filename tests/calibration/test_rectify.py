@@ -23,9 +23,7 @@ def places_of(calibration):
     row = (np.arange(calibration.rows)[:, None] + pixel).ravel()[:, None, None]
     column = (np.arange(calibration.columns)[:, None] + pixel).ravel()[None, :, None]
     lattice = calibration.lattice
-    return (
-        np.array(lattice.origin_px) + row * np.array(lattice.row_step_px) + column * np.array(lattice.column_step_px)
-    )
+    return np.array(lattice.origin_px) + row * np.array(lattice.row_step_px) + column * np.array(lattice.column_step_px)
 
 
 def waves(y, x):
