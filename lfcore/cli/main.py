@@ -6,7 +6,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NamedTuple
+from types import FrameType
+from typing import NamedTuple, NoReturn
 
 import click
 
@@ -16,6 +17,14 @@ from lfcore.errors import EXIT_DONE, EXIT_TEMPORARY, LfcoreError
 EXIT_UNEXPECTED = 1
 DEBUG_FLAG = "--debug"
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Interrupted(BaseException):
+    """The process was asked to end.
+
+    No ``KeyboardInterrupt``: CPython remembers that one when it passes through ``exec``, as in the making of a dataclass,
+    and then ends the process by SIGINT whatever exit code it was given.
+    """
 
 
 class Verb(NamedTuple):
@@ -79,11 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = DEBUG_FLAG in given
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     try:
         code = lfcore.main([part for part in given if part != DEBUG_FLAG], "lfcore", standalone_mode=False)
         return code if isinstance(code, int) else EXIT_DONE
-    except (Exception, KeyboardInterrupt, click.Abort) as error:
+    except (Exception, Interrupted) as error:
         if debug:
             traceback.print_exc()
         line, code = explain(error)
@@ -91,12 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted
+
+
 def explain(error: BaseException) -> tuple[str, int]:
     """The line and the exit code that a user gets for an error."""
     if isinstance(error, click.ClickException):
         usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "lfcore"
         return f"Error: {error.format_message()} (see '{usage} -h')", error.exit_code
-    if isinstance(error, KeyboardInterrupt | click.Abort):
+    if isinstance(error, Interrupted | click.Abort):
         return "Interrupted: nothing half-written is left; run the same command again to go on", EXIT_TEMPORARY
     if isinstance(error, LfcoreError):
         return f"Error: {one_line(error)}", error.exit_code

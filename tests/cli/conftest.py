@@ -28,11 +28,12 @@ class Result(NamedTuple):
 @pytest.fixture
 def lfcore(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Result]]:
     """A function that runs ``lfcore`` with the arguments given."""
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def run(*arguments: object) -> Result:
         code = main([str(argument) for argument in arguments])
         return Result(code, *capsys.readouterr())
 
     yield run
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import click
 import pytest
 
-from lfcore.cli.main import VERBS, explain
+from lfcore.cli.main import VERBS, Interrupted, explain
 from lfcore.errors import CalibrationError, SettingsError, TemporaryError, UnavailableError, UsageError
 
 HEAVY = ("numpy", "scipy", "tifffile", "zarr", "pydantic", "yaml", "fsspec", "matplotlib")
@@ -70,7 +70,7 @@ def test_wrong_usage(lfcore: Callable[..., object], arguments: list[str]) -> Non
         (TemporaryError("lost"), 75),
         (SettingsError("unknown"), 78),
         (UsageError("wrong"), 2),
-        (KeyboardInterrupt(), 75),
+        (Interrupted(), 75),
         (click.Abort(), 75),
         (OSError(errno.ENOSPC, "No space left on device", "x"), 75),
         (ZeroDivisionError("one\nby zero"), 1),
