@@ -28,6 +28,7 @@ def canvas(width: float, height: float, paper: str = DARK, ink: str = LIGHT) -> 
         "font.size": 9.0,
         "axes.titlesize": 10.0,
         "text.usetex": False,
+        "figure.constrained_layout.w_pad": 0.08,
     }
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), dpi=110, facecolor=paper, layout="constrained")

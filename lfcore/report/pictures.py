@@ -28,7 +28,7 @@ def _with_missing_in_red() -> "Colormap":
 
 def frame_picture(frame: Floats, title: str) -> bytes:
     """One camera frame (y, x) in grey, missing pixels in red, with the scale of its values."""
-    with canvas(7.2, 6.0) as figure:
+    with canvas(9.0, 7.4) as figure:
         axes = figure.add_subplot()
         there = frame[np.isfinite(frame)]
         low, high = np.quantile(there, (0.001, 0.999)) if there.size else (0.0, 1.0)
@@ -42,7 +42,7 @@ def frame_picture(frame: Floats, title: str) -> bytes:
 
 def convergence_curve(residuals: Sequence[Sequence[float]]) -> bytes:
     """Relative residual against iteration, a thin line a frame and their median; ``residuals[frame][iteration]``."""
-    with canvas(7.2, 3.6, paper="white", ink="#20242a") as figure:
+    with canvas(9.0, 4.2, paper="white", ink="#20242a") as figure:
         axes = figure.add_subplot()
         curves = [np.asarray(curve, dtype=np.float64) for curve in residuals if len(curve)]
         for curve in curves:

@@ -40,8 +40,8 @@ def draw_white_frame(
 ) -> WhiteFrame:
     """Discs of ``disc`` pitches across, edges ``softness_px`` wide, integrated over each pixel by 4 x 4 samples.
 
-    ``corner_light`` is the illumination at the corners (1 in the middle), ``missing`` the share of dark lenslets; half as
-    many again are dirty: dim on one side. ``noise`` is the standard deviation over a disc's brightness.
+    ``corner_light`` is the illumination at the corners (1 in the middle), ``missing`` the share of dark lenslets; half
+    as many again are dirty: dim on one side. ``noise`` is the standard deviation over a disc's brightness.
     """
     random = np.random.default_rng(seed)
     angle = np.deg2rad(rotation_deg)
@@ -52,7 +52,7 @@ def draw_white_frame(
     image = np.zeros(shape)
     for sub_y in (np.arange(4) - 1.5) / 4:
         for sub_x in (np.arange(4) - 1.5) / 4:
-            places = np.stack(np.mgrid[: shape[0], : shape[1]], axis=-1) + (sub_y, sub_x)
+            places = np.stack(np.mgrid[: shape[0], : shape[1]], axis=-1) + np.array([sub_y, sub_x])
             fractional = (places - origin) @ np.linalg.inv(steps).T
             numbers = np.rint(fractional).astype(int)
             offset = (fractional - numbers) * pitch_px

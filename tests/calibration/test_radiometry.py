@@ -1,18 +1,21 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lfcore.calibration.radiometry import sensitivity
 from lfcore.errors import CalibrationError
 
+Floats = NDArray[np.float64]
+
 SIZE = 9
 
 
-def disc(radius):
+def disc(radius: float) -> Floats:
     offset = np.arange(SIZE) - (SIZE - 1) / 2
     return 1.0 * (np.hypot(offset[:, None], offset[None, :]) < radius)
 
 
-def test_the_camera_s_gain_is_recovered_where_model_and_light_meet():
+def test_the_camera_s_gain_is_recovered_where_model_and_light_meet() -> None:
     gain = 0.5 + np.random.default_rng(0).random((5 * SIZE, 6 * SIZE))
     model = disc(3.9)
     weights = sensitivity(200 * gain * np.tile(model, (5, 6)), 7 * model)
@@ -23,13 +26,13 @@ def test_the_camera_s_gain_is_recovered_where_model_and_light_meet():
     assert weights.dtype == np.float32
 
 
-def test_a_whole_model_image_is_taken_as_it_is():
+def test_a_whole_model_image_is_taken_as_it_is() -> None:
     model = np.tile(disc(3.9), (4, 4)) * np.linspace(1, 2, 4 * SIZE)
     weights = sensitivity(3 * model, model)
     np.testing.assert_allclose(weights[model > 0], 1, rtol=1e-6)
 
 
-def test_missing_and_dim_pixels_weigh_nothing():
+def test_missing_and_dim_pixels_weigh_nothing() -> None:
     white = np.full((4 * SIZE, 4 * SIZE), 100.0)
     white[3, 4] = np.nan
     white[5, 6] = 1.0
@@ -43,12 +46,12 @@ def test_missing_and_dim_pixels_weigh_nothing():
 
 
 @pytest.mark.parametrize("white", [np.zeros((18, 18)), np.full((18, 18), np.nan), np.full((18, 18), -1.0)])
-def test_a_dark_or_saturated_white_frame_is_refused_in_one_line(white):
+def test_a_dark_or_saturated_white_frame_is_refused_in_one_line(white: Floats) -> None:
     with pytest.raises(CalibrationError, match="white frame") as caught:
         sensitivity(white, np.ones((SIZE, SIZE)))
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_does_not_repeat_is_refused():
+def test_a_model_that_does_not_repeat_is_refused() -> None:
     with pytest.raises(CalibrationError, match="does not repeat"):
         sensitivity(np.ones((18, 20)), np.ones((SIZE, SIZE)))

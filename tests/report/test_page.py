@@ -1,5 +1,6 @@
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ CALIBRATION = {
 }
 
 
-def settings(**microscope):
+def settings(**microscope: object) -> dict[str, Any]:
     return Settings.model_validate(
         {
             "microscope": {"magnification": 20, "numerical_aperture": 0.5, "wavelength_um": 0.593} | microscope,
@@ -74,27 +75,27 @@ def full() -> Facts:
 class Page(HTMLParser):
     """Tags, attributes and text of a page."""
 
-    def __init__(self, html):
+    def __init__(self, html: str) -> None:
         super().__init__()
         self.tags, self.attributes, self.text, self.open = [], [], "", []
         self.feed(html)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
         if tag not in {"meta", "img"}:
             self.open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self.open[-1:] != ["style"]:
             self.text += data
 
 
 @pytest.mark.parametrize("facts", [least(), full()], ids=["least", "full"])
-def test_the_page_is_well_formed_and_stands_alone(facts):
+def test_the_page_is_well_formed_and_stands_alone(facts: Facts) -> None:
     html = render(facts)
     page = Page(html)
     assert page.open == []
@@ -104,13 +105,13 @@ def test_the_page_is_well_formed_and_stands_alone(facts):
     assert all(value.startswith("data:image/png;base64,") for name, value in page.attributes if name == "src")
 
 
-def test_everything_that_is_known_is_on_the_page():
+def test_everything_that_is_known_is_on_the_page() -> None:
     text = Page(render(full())).text
     for expected in (
         "fish3",
         "2 of 3",
         "0.0912",
-        "31 × 207 × 207",
+        "31 \N{MULTIPLICATION SIGN} 207",
         "4,757 of 4,761",
         "+0.178 degrees",
         "raw/c.tif: not a TIFF file",
@@ -123,12 +124,12 @@ def test_everything_that_is_known_is_on_the_page():
         assert expected in text
 
 
-def test_the_sections_follow_the_work():
+def test_the_sections_follow_the_work() -> None:
     order = "summary input calibration reconstruction quarantine effort settings methods versions"
     assert re.findall(r'<section id="(\w+)"', render(full())) == order.split()
 
 
-def test_methods_state_the_settings_that_were_used_and_whom_to_cite():
+def test_methods_state_the_settings_that_were_used_and_whom_to_cite() -> None:
     text = Page(render(full())).text
     for expected in ("20x", "NA 0.5", "593 nm", "31 planes from -60 to 60 um", "15 iterations", "17.201", "3 x 3"):
         assert expected in text
@@ -136,7 +137,7 @@ def test_methods_state_the_settings_that_were_used_and_whom_to_cite():
         assert author in text
 
 
-def test_hostile_names_are_text_and_nothing_else():
+def test_hostile_names_are_text_and_nothing_else() -> None:
     hostile = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{ 7*7 }}"
     facts = full()
     facts["dataset"] = facts["run"] = hostile
@@ -150,25 +151,25 @@ def test_hostile_names_are_text_and_nothing_else():
     assert page.text.count(hostile) >= 8
 
 
-def test_what_is_not_there_is_said():
+def test_what_is_not_there_is_said() -> None:
     text = Page(render(least())).text
     assert "No calibration was made" in text
     assert "No frame was reconstructed" in text
 
 
-def test_a_band_of_wavelengths_is_named_by_its_ends():
+def test_a_band_of_wavelengths_is_named_by_its_ends() -> None:
     facts = full()
     facts["settings"] = settings(wavelength_um=[{"um": 0.5, "weight": 1}, {"um": 0.56, "weight": 2}])
     assert "emission at 500 to 560 nm" in Page(render(facts)).text
 
 
-def test_a_poor_calibration_is_flagged():
+def test_a_poor_calibration_is_flagged() -> None:
     assert all(verdict.is_good for verdict in calibration_verdicts(CALIBRATION, 16.892))
     poor = CALIBRATION | {"residual_px": {"rms": 1.0, "max": 3.0}}
     flagged = {verdict.name for verdict in calibration_verdicts(poor, 15.0) if not verdict.is_good}
     assert flagged == {"residual, rms", "residual, largest", "measured over nominal pitch"}
 
 
-def test_numbers_in_words():
+def test_numbers_in_words() -> None:
     assert [bytes_in_words(count) for count in (0, 1023, 1536, 5 * 1024**4)] == ["0 B", "1023 B", "1.5 KiB", "5.0 TiB"]
     assert [seconds_in_words(s) for s in (0.04, 59.9, 61, 3725)] == ["0.0 s", "59.9 s", "1 min 1 s", "1 h 2 min"]

@@ -4,17 +4,20 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from lfcore.report.pictures import convergence_curve, frame_picture, lattice_picture, maximum_projections
 
+Floats = NDArray[np.float64]
 
-def opened(png):
+
+def opened(png: bytes) -> NDArray[np.int_]:
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-def lattice(rows, columns, pitch):
+def lattice(rows: int, columns: int, pitch: float) -> tuple[Floats, Floats]:
     centres = np.stack(np.mgrid[:rows, :columns], axis=-1) * pitch + pitch / 2
     y, x = np.mgrid[: int(rows * pitch), : int(columns * pitch)]
     white = 100.0 * (np.hypot(y % pitch - pitch / 2, x % pitch - pitch / 2) < 0.45 * pitch)
@@ -22,7 +25,7 @@ def lattice(rows, columns, pitch):
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (12, 7), (60, 80)])
-def test_the_lattice_is_drawn_with_what_was_left_out(rows, columns):
+def test_the_lattice_is_drawn_with_what_was_left_out(rows: int, columns: int) -> None:
     white, centres = lattice(rows, columns, 10.0)
     centroids = centres + np.random.default_rng(0).normal(0, 0.1, centres.shape)
     inliers = np.ones((rows, columns), dtype=bool)
@@ -32,18 +35,18 @@ def test_the_lattice_is_drawn_with_what_was_left_out(rows, columns):
     with_strays = opened(lattice_picture(white, centres, centroids, inliers))
     without = opened(lattice_picture(white, centres, np.where(np.isnan(centroids), centres, centroids), inliers | True))
 
-    def pink(image):
+    def pink(image: NDArray[np.int_]) -> int:
         return np.count_nonzero((image[..., 0] > 200) & (image[..., 1] < 140) & (image[..., 2] > 100))
 
     assert pink(with_strays) > pink(without)
 
 
-def test_a_perfect_lattice_can_be_drawn():
+def test_a_perfect_lattice_can_be_drawn() -> None:
     white, centres = lattice(6, 6, 10.0)
     opened(lattice_picture(white, centres, centres, np.ones((6, 6), dtype=bool)))
 
 
-def test_a_bead_is_bright_in_all_three_projections():
+def test_a_bead_is_bright_in_all_three_projections() -> None:
     volume = np.zeros((20, 30, 40), dtype=np.float32)
     empty = opened(maximum_projections(volume + 1e-3, 4, 2, 2, "empty"))
     volume[4:6, 10:12, 20:22] = 1.0
@@ -56,30 +59,30 @@ def test_a_bead_is_bright_in_all_three_projections():
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 12), (3, 100, 50), (40, 8, 8)])
-def test_volumes_of_any_proportion_are_drawn(shape):
+def test_volumes_of_any_proportion_are_drawn(shape: tuple[int, int, int]) -> None:
     volume = np.random.default_rng(1).random(shape)
     volume[0, 0, 0] = np.nan
     opened(maximum_projections(volume, 2.0, 0.5, 0.5, "<b>$\\frac{$ \n 100 %"))
 
 
 @pytest.mark.parametrize("residuals", [[], [[0.5]], [[0.5, 0.4, 0.3]], [[0.5, 0.4], [0.6, 0.5, 0.45]] * 20])
-def test_curves_of_any_number_are_drawn(residuals):
+def test_curves_of_any_number_are_drawn(residuals: list[list[float]]) -> None:
     opened(convergence_curve(residuals))
 
 
 @pytest.mark.parametrize("frame", [np.full((20, 30), np.nan), np.zeros((20, 30)), np.arange(600.0).reshape(20, 30)])
-def test_any_frame_is_drawn(frame):
+def test_any_frame_is_drawn(frame: Floats) -> None:
     opened(frame_picture(frame, "raw/a_$b.tif"))
 
 
-def test_missing_pixels_are_red():
+def test_missing_pixels_are_red() -> None:
     frame = np.ones((20, 20)) * np.arange(20)
     frame[5:9, 5:9] = np.nan
     image = opened(frame_picture(frame, "frame"))
     assert np.count_nonzero((image == (255, 93, 143)).all(axis=2)) > 100
 
 
-def test_pyplot_stays_out():
+def test_pyplot_stays_out() -> None:
     draw = "import sys, numpy; from lfcore.report.pictures import frame_picture; frame_picture(numpy.eye(5), 'frame')"
     check = "sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", f"{draw}; {check}"], check=False).returncode == 0
