@@ -7,8 +7,10 @@ import click
 from lfcore.cli.options import dataset_argument, parse_assignments, set_option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lfcore.stages.check import Finding
-    from lfcore.stages.dataset import DataSet, Role
+    from lfcore.stages.dataset import DataSet, InputFile, Role
 
 WHITE_AND_DARK: "tuple[Role, Role]" = ("radiometry", "dark")
 
@@ -35,9 +37,11 @@ def check(dataset: str, assignments: tuple[str, ...]) -> None:
 def _summary(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
     calibration, settings = finding.calibration, found.settings
     height, width = found.frame_shape
-    white, dark = (sum(file.image.frames for file in found.of(role) if file.image) for role in WHITE_AND_DARK)
+    white, dark = (_frames(found.of(role)) for role in WHITE_AND_DARK)
     planes = settings.volume.planes_um
-    shape, voxel = (" x ".join(texts) for texts in (map(str, finding.grid.shape), (f"{um:.4g}" for um in finding.grid.voxel_um)))
+    shape, voxel = (
+        " x ".join(texts) for texts in (map(str, finding.grid.shape), (f"{um:.4g}" for um in finding.grid.voxel_um))
+    )
     pitch, nominal = calibration.lattice.mean_pitch_px, settings.nominal_pitch_px
     return [
         ("data set", found.path),
@@ -49,6 +53,10 @@ def _summary(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
         ("volume", f"{shape} voxels (z, y, x) of {voxel} um, z from {min(planes):g} to {max(planes):g} um"),
         ("output", f"{settings.output.format}, {settings.output.dtype}, {finding.output_bytes / 1e9:.3g} GB raw"),
     ]
+
+
+def _frames(files: "Iterable[InputFile]") -> int:
+    return sum(file.image.frames for file in files if file.image)
 
 
 def _costs(finding: "Finding") -> list[str]:

@@ -22,8 +22,8 @@ DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 class Interrupted(BaseException):
     """The process was asked to end.
 
-    No ``KeyboardInterrupt``: CPython remembers that one when it passes through ``exec``, as in the making of a dataclass,
-    and then ends the process by SIGINT whatever exit code it was given.
+    No ``KeyboardInterrupt``: CPython remembers that one when it passes through ``exec``, as in the making of a
+    dataclass, and then ends the process by SIGINT whatever exit code it was given.
     """
 
 

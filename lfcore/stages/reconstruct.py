@@ -62,7 +62,9 @@ class Scene:
         planes = record.settings.volume.planes_um
         missing = [z_um for z_um in planes if not store.exists(kept.path(z_um))]
         if missing:
-            raise UsageError(f"{run.root}: {len(missing)} of {len(planes)} planes have no transforms; run 'lfcore transforms' first")
+            raise UsageError(
+                f"{run.root}: {len(missing)} of {len(planes)} planes have no transforms; run 'lfcore transforms' first"
+            )
         projector = NumpyProjector([kept.read(z_um) for z_um in planes], calibration.rows, calibration.columns)
         white = sources.read_frame(run.sensitivity)
         return cls(record, calibration, projector, weight_of(projector, white.astype(np.float32)))
@@ -80,7 +82,9 @@ def weight_of(projector: Projector[Image], white: Image) -> Image:
     return sensitivity(np.where(white > 0, white, np.nan), response)
 
 
-def reconstruct_frames(projector: Projector[Image], rectified: Image, weight: Image, settings: Reconstruction) -> Estimate:
+def reconstruct_frames(
+    projector: Projector[Image], rectified: Image, weight: Image, settings: Reconstruction
+) -> Estimate:
     """Volumes (frame, z, y, x), margin included, of rectified frames (frame, y, x) with NaN where missing.
 
     ``weight`` (y, x) is the sensitivity. The background is the stated fraction of each frame's mean over usable pixels.

@@ -88,9 +88,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_ends_the_run(
-    lfcore: Lfcore, tiny_dataset: MakeDataset, tmp_path: Path, case: str
-) -> None:
+def test_bad_input_ends_the_run(lfcore: Lfcore, tiny_dataset: MakeDataset, tmp_path: Path, case: str) -> None:
     harm, arguments, code, message = CASES[case]
     dataset, run = tiny_dataset(), tmp_path / "run"
     harm(dataset)
@@ -168,9 +166,7 @@ def test_a_run_folder_of_other_settings_is_left_alone(
 
 
 @pytest.mark.parametrize("name", ["fish [3] #1%20 é", "a..b", "$(touch x); *?", "-rf", "日本 'q' \"d\""])
-def test_odd_names_work_from_end_to_end(
-    lfcore: Lfcore, tiny_dataset: MakeDataset, tmp_path: Path, name: str
-) -> None:
+def test_odd_names_work_from_end_to_end(lfcore: Lfcore, tiny_dataset: MakeDataset, tmp_path: Path, name: str) -> None:
     dataset, run = tiny_dataset(name, frames=1), tmp_path / "runs" / name
     result = lfcore("run", dataset, run)
     assert result.code == 0, result.err

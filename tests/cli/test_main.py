@@ -18,7 +18,9 @@ STAGES = ("plan", "normalise", "calibrate", "transforms", "reconstruct", "report
 
 def _loads(code: str) -> set[str]:
     program = f"{code}\nimport sys\nprint(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    )
 
 
 @pytest.mark.parametrize("code", ["import lfcore", "from lfcore.cli.main import main; main(['-h'])"])
@@ -54,7 +56,8 @@ def test_version(lfcore: Callable[..., object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["paint"], ["run"], ["run", "a"], ["normalise", "r", "--slice", "2/2"], ["normalise", "r", "--slice", "x"]]
+    "arguments",
+    [["paint"], ["run"], ["run", "a"], ["normalise", "r", "--slice", "2/2"], ["normalise", "r", "--slice", "x"]],
 )
 def test_wrong_usage(lfcore: Callable[..., object], arguments: list[str]) -> None:
     result = lfcore(*arguments)

@@ -30,11 +30,15 @@ def test_the_template_explains_every_key() -> None:
     text = template()
     for name, field in Settings.model_fields.items():
         for key, entry in field.annotation.model_fields.items():
-            assert re.search(rf"^  (# )?{key}: .+# {re.escape(entry.description)}$", text, re.MULTILINE), f"{name}.{key}"
+            assert re.search(rf"^  (# )?{key}: .+# {re.escape(entry.description)}$", text, re.MULTILINE), (
+                f"{name}.{key}"
+            )
 
 
 def test_every_commented_key_of_the_template_is_in_order_too() -> None:
-    text = re.sub(r"^  # (\w+: )", r"  \1", re.sub(r"^# (calibration:)", r"\1", template(), flags=re.MULTILINE), flags=re.M)
+    text = re.sub(
+        r"^  # (\w+: )", r"  \1", re.sub(r"^# (calibration:)", r"\1", template(), flags=re.MULTILINE), flags=re.M
+    )
     settings = parse_settings(text, "template").model_dump(mode="json")
     for place, value in EXAMPLES.items():
         section, key = place.split(".")

@@ -82,9 +82,7 @@ def _mount_small_disk(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["small disk", "limited file size"])
-def test_a_full_disk_leaves_the_old_file_and_no_rest(
-    tmp_path: Path, kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     folder, limit = tmp_path / "disk", _limit_file_size
     if kind == "small disk":
         if not _mount_small_disk(folder):
@@ -140,5 +138,3 @@ def test_an_object_store_does_the_same(s3_bucket: str) -> None:
     assert not store.exists(paths[0])
     with pytest.raises(DataError, match="not found"):
         store.read_bytes(paths[0])
-
-

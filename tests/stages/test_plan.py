@@ -165,9 +165,7 @@ BAD_DATA: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_DATA)
-def test_bad_data_is_refused_before_anything_is_written(
-    tiny_dataset: MakeDataset, tmp_path: Path, case: str
-) -> None:
+def test_bad_data_is_refused_before_anything_is_written(tiny_dataset: MakeDataset, tmp_path: Path, case: str) -> None:
     dataset, run = tiny_dataset(), RunPaths(f"{tmp_path}/run")
     harm, message = BAD_DATA[case]
     harm(dataset)

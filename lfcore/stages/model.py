@@ -1,0 +1,90 @@
+"""The microscope's model by itself: the image of one point, and the light field of a volume."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lfcore.errors import DataError, UsageError
+from lfcore.io import sources, store, tiff
+from lfcore.optics.instrument import instrument_from
+from lfcore.optics.psf import point_images
+from lfcore.projection.kernels import plane_kernels
+from lfcore.projection.numpy_projector import NumpyProjector
+from lfcore.projection.protocol import Host, Projector, Resident
+from lfcore.settings import Settings
+from lfcore.stages.dataset import read_settings
+
+FINE_GUARD_LENSLETS = 4.0
+"""A single image can afford a wide guard; the kernels of a volume make do with less."""
+
+
+def point_image(
+    dataset: str,
+    overrides: Mapping[str, Any],
+    z_um: float,
+    offset_um: tuple[float, float],
+    lenslets: int | None,
+    output: str,
+) -> float:
+    """Write the image of a point at ``z_um`` and lateral ``offset_um`` (dy, dx), and return the energy inside.
+
+    Raises ``UsageError`` for an even number of ``lenslets``.
+    """
+    if lenslets is not None and lenslets % 2 == 0:
+        raise UsageError(f"--lenslets {lenslets}: must be odd, the image is centred on a lenslet")
+    instrument = instrument_from(read_settings(dataset, overrides))
+    radius = None if lenslets is None else lenslets // 2
+    image = point_images(instrument, z_um, [offset_um], radius, np.float64, FINE_GUARD_LENSLETS)[0]
+    store.write_bytes(output, tiff.encode_image(image))
+    return float(image.sum())
+
+
+def project_file(
+    dataset: str, overrides: Mapping[str, Any], source: str, output: str, *, adjoint: bool
+) -> tuple[int, ...]:
+    """Write the light field (y, x) of the volume file ``source`` (z, y, x), or the transpose; return the output's shape.
+
+    Raises ``DataError`` when the file does not lie on the data set's voxel or pixel grid.
+    """
+    settings = read_settings(dataset, overrides)
+    pages = sources.inspect(source).frames
+    data = np.stack([sources.read_frame(source, page) for page in range(pages)]).astype(np.float32)
+    unit = settings.nominal_pixels_per_lenslet if adjoint else settings.volume.samples_per_lenslet
+    planes = len(settings.volume.planes_um)
+    depth, height, width = data.shape
+    if depth != (1 if adjoint else planes) or height % unit or width % unit or not np.isfinite(data).all():
+        wanted = f"(y, x) in multiples of {unit} px" if adjoint else f"({planes}, y, x) in multiples of {unit} samples"
+        raise DataError(f"{source}: holds {data.shape}; it must be {wanted}, all finite, for the settings of {dataset}")
+    projector = _projector(settings, height // unit, width // unit)
+    result = back_projected(projector, data) if adjoint else projected(projector, data[None])
+    inside = (
+        _without_margin(result[0], projector.margin_lenslets * settings.volume.samples_per_lenslet)
+        if adjoint
+        else result[0]
+    )
+    store.write_bytes(output, tiff.encode_image(inside))
+    return inside.shape
+
+
+def projected(projector: Projector[Resident], volume: Host) -> Host:
+    """Light fields (frame, y, x) of volumes (frame, z, y, x) without a margin: nothing lies outside."""
+    padding = [(full - inside) // 2 for full, inside in zip(projector.volume_shape[1:], volume.shape[2:], strict=True)]
+    padded = np.pad(volume, [(0, 0), (0, 0), *((width, width) for width in padding)])
+    return projector.unpack_image(projector.forward(projector.pack_volume(padded)))
+
+
+def back_projected(projector: Projector[Resident], image: Host) -> Host:
+    """``H^T`` of light fields (frame, y, x) as volumes (frame, z, y, x), margin included."""
+    return projector.unpack_volume(projector.adjoint(projector.pack_image(image)))
+
+
+def _projector(settings: Settings, rows: int, columns: int) -> NumpyProjector:
+    instrument = instrument_from(settings)
+    volume = settings.volume
+    kernels = [plane_kernels(instrument, z_um, volume.samples_per_lenslet) for z_um in volume.planes_um]
+    return NumpyProjector(kernels, rows, columns)
+
+
+def _without_margin(volume: Host, margin: int) -> Host:
+    return volume[:, margin : volume.shape[1] - margin, margin : volume.shape[2] - margin]
