@@ -168,7 +168,8 @@ class Reconstruction(Section):
     solver: Literal["richardson_lucy"] = Field(default="richardson_lucy", description="method")
     iterations: int = Field(default=12, ge=1, le=10_000, description="iterations")
     acceleration: bool = Field(
-        default=True, description="extrapolate between iterations (Biggs and Andrews 1997): about a third of the iterations"
+        default=True,
+        description="extrapolate between iterations (Biggs and Andrews 1997): about a third of the iterations",
     )
     background: float = Field(
         default=0.02, ge=0, le=1, description="constant background, as a fraction of the frame's mean"

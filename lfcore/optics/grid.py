@@ -43,7 +43,9 @@ class Grid:
         return positions - self.pitch_um * np.round(positions / self.pitch_um)
 
 
-def make_grid(instrument: Instrument, wavelength_um: float, lenslets: int, guard_lenslets: float = GUARD_LENSLETS) -> Grid:
+def make_grid(
+    instrument: Instrument, wavelength_um: float, lenslets: int, guard_lenslets: float = GUARD_LENSLETS
+) -> Grid:
     """A grid that keeps ``lenslets`` x ``lenslets`` lenslets (odd) and samples the field finely enough.
 
     The field's band is ``NA/(M lambda)`` from the pupil plus ``pitch/(2 f lambda)`` from the slope at a lenslet's edge; its

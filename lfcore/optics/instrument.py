@@ -45,7 +45,9 @@ class Instrument:
         return abs(z_um) * tangent / self.object_pitch_um
 
 
-def instrument_from(settings: Settings, pitch_px: float | None = None, pixels_per_lenslet: int | None = None) -> Instrument:
+def instrument_from(
+    settings: Settings, pitch_px: float | None = None, pixels_per_lenslet: int | None = None
+) -> Instrument:
     """The instrument that ``settings`` describe.
 
     With a measured ``pitch_px`` the array's pitch is ``pitch_px`` times the camera pixel (four digits, so that runs whose

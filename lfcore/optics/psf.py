@@ -46,7 +46,9 @@ def point_images(
     side = (2 * radius + 1) * instrument.pixels_per_lenslet
     images = np.zeros((len(offsets_um), side, side), dtype)
     for wavelength_um, weight in instrument.spectrum:
-        grid = make_grid(instrument, wavelength_um, 2 * radius + 1, *([] if guard_lenslets is None else [guard_lenslets]))
+        grid = make_grid(
+            instrument, wavelength_um, 2 * radius + 1, *([] if guard_lenslets is None else [guard_lenslets])
+        )
         wave = _Wave(instrument, wavelength_um, grid, z_um, np.result_type(images.dtype, np.complex64))
         for image, (dy_um, dx_um) in zip(images, offsets_um, strict=True):
             image += weight * wave.image(dy_um, dx_um)
@@ -56,7 +58,9 @@ def point_images(
 class _Wave:
     """One wavelength and one plane: what all lateral positions share."""
 
-    def __init__(self, instrument: Instrument, wavelength_um: float, grid: Grid, z_um: float, dtype: npt.DTypeLike) -> None:
+    def __init__(
+        self, instrument: Instrument, wavelength_um: float, grid: Grid, z_um: float, dtype: npt.DTypeLike
+    ) -> None:
         self.grid = grid
         self.dtype = np.dtype(dtype)
         self.magnification = instrument.magnification
@@ -69,7 +73,9 @@ class _Wave:
 
     def image(self, dy_um: float, dx_um: float) -> RealImage:
         """(y, x) pixel integrals of the intensity of a point at the offset (dy, dx) in um."""
-        field = ifft2(self.pupil * self._ramp(dy_um)[:, None] * self._ramp(dx_um)[None, :], workers=-1, overwrite_x=True)
+        field = ifft2(
+            self.pupil * self._ramp(dy_um)[:, None] * self._ramp(dx_um)[None, :], workers=-1, overwrite_x=True
+        )
         field *= self.lenslets
         spectrum = fft2(field, workers=-1, overwrite_x=True)
         spectrum *= self.travel

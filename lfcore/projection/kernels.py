@@ -58,14 +58,20 @@ def plane_kernels(instrument: Instrument, z_um: float, samples_per_lenslet: int)
     return PlaneKernels(z_um, samples_per_lenslet, instrument.pixels_per_lenslet, images)
 
 
-def kernels_from_bytes(content: bytes, z_um: float, samples_per_lenslet: int, pixels_per_lenslet: int, origin: str) -> PlaneKernels:
+def kernels_from_bytes(
+    content: bytes, z_um: float, samples_per_lenslet: int, pixels_per_lenslet: int, origin: str
+) -> PlaneKernels:
     """Read a transform file. Raises ``DataError`` naming ``origin`` when it is not one of this instrument."""
     try:
         images = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise DataError(f"{origin}: not a transform file ({error}); delete it and run the transforms stage again") from error
+        raise DataError(
+            f"{origin}: not a transform file ({error}); delete it and run the transforms stage again"
+        ) from error
     expected = len(octant(samples_per_lenslet))
     side = pixels_per_lenslet * (2 * ((images.shape[-1] // pixels_per_lenslet) // 2) + 1) if images.ndim == 3 else 0
     if images.ndim != 3 or images.shape != (expected, side, side) or not np.isfinite(images).all():
-        raise DataError(f"{origin}: holds {images.shape}, not {expected} images of one plane; delete it and run transforms again")
+        raise DataError(
+            f"{origin}: holds {images.shape}, not {expected} images of one plane; delete it and run transforms again"
+        )
     return PlaneKernels(z_um, samples_per_lenslet, pixels_per_lenslet, images)

@@ -14,13 +14,18 @@ from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.spectrum import FrequencyGroups
 
 
-def matrices(kernels: Sequence[PlaneKernels], grid: tuple[int, int], groups: FrequencyGroups, dtype: npt.DTypeLike) -> Array:
+def matrices(
+    kernels: Sequence[PlaneKernels], grid: tuple[int, int], groups: FrequencyGroups, dtype: npt.DTypeLike
+) -> Array:
     """The operator as (group, plane * S * S, N * N) real matrices, in the parity basis of samples and pixels."""
     samples, pixels = kernels[0].samples_per_lenslet, kernels[0].pixels_per_lenslet
     result = np.empty((len(groups.ky), len(kernels) * samples * samples, pixels * pixels), dtype)
     evens, weight = even_count(samples), pair_weight(samples)
     for plane, kernel in enumerate(kernels):
-        tables_y, tables_x = _tables(kernel.radius_lenslets, grid[0], dtype), _tables(kernel.radius_lenslets, grid[1], dtype)
+        tables_y, tables_x = (
+            _tables(kernel.radius_lenslets, grid[0], dtype),
+            _tables(kernel.radius_lenslets, grid[1], dtype),
+        )
         for a in range(evens):
             for c in range(evens):
                 folded = _fold(kernel.image(a, c).astype(dtype, copy=False) * (weight[a] * weight[c]), pixels)
@@ -54,10 +59,14 @@ def _transform(folded: Array, tables: tuple[Array, Array], parity: int) -> Array
     evens = even_count(folded.shape[1])
     same, other = tables
     first, second = (same, other) if parity == 0 else (other, same)
-    return np.concatenate([np.tensordot(first, folded[:, :evens], 1), np.tensordot(second, folded[:, evens:], 1)], axis=1)
+    return np.concatenate(
+        [np.tensordot(first, folded[:, :evens], 1), np.tensordot(second, folded[:, evens:], 1)], axis=1
+    )
 
 
-def _blocks(folded: Array, tables_y: tuple[Array, Array], tables_x: tuple[Array, Array]) -> list[tuple[int, int, Array]]:
+def _blocks(
+    folded: Array, tables_y: tuple[Array, Array], tables_x: tuple[Array, Array]
+) -> list[tuple[int, int, Array]]:
     """The four parities of a sample pair: (parity in y, parity in x, (ky, N, kx, N) transform)."""
     blocks = []
     for parity_a in (0, 1):

@@ -30,7 +30,9 @@ class NumpyProjector:
         self, kernels: Sequence[PlaneKernels], rows: int, columns: int, dtype: npt.DTypeLike = np.float32
     ) -> None:
         if not kernels or rows < 1 or columns < 1:
-            raise SettingsError(f"{len(kernels)} planes over {rows} x {columns} lenslets: a projector needs at least one of each")
+            raise SettingsError(
+                f"{len(kernels)} planes over {rows} x {columns} lenslets: a projector needs at least one of each"
+            )
         self.rows, self.columns, self.planes = rows, columns, len(kernels)
         self.samples, self.pixels = kernels[0].samples_per_lenslet, kernels[0].pixels_per_lenslet
         self.dtype = np.dtype(dtype)
@@ -60,7 +62,9 @@ class NumpyProjector:
         """(frame, y, x) to cells; raises ``SettingsError`` on another shape."""
         expected = (self.rows * self.pixels, self.columns * self.pixels)
         if image.ndim != 3 or image.shape[1:] != expected:
-            raise SettingsError(f"light field of shape {image.shape}: this projector takes (frame, {expected[0]}, {expected[1]})")
+            raise SettingsError(
+                f"light field of shape {image.shape}: this projector takes (frame, {expected[0]}, {expected[1]})"
+            )
         return _to_cells(image[:, None].astype(self.dtype), self.pixels)
 
     def unpack_image(self, image: Array) -> Host:
@@ -71,7 +75,9 @@ class NumpyProjector:
         """(frame, z, y, x) to cells on the periodic grid; raises ``SettingsError`` on another shape."""
         expected = self.volume_shape
         if volume.ndim != 4 or volume.shape[1:] != expected:
-            raise SettingsError(f"volume of shape {volume.shape}: this projector takes (frame, {', '.join(map(str, expected))})")
+            raise SettingsError(
+                f"volume of shape {volume.shape}: this projector takes (frame, {', '.join(map(str, expected))})"
+            )
         cells = np.zeros((len(volume), *self.grid, self.planes * self.samples**2), self.dtype)
         cells[:, : self.rows + 2 * self._margin, : self.columns + 2 * self._margin] = _to_cells(
             volume.astype(self.dtype), self.samples
@@ -168,7 +174,9 @@ def _to_cells(array: Host, length: int) -> Array:
     """(frame, z, Y * length, X * length) to (frame, Y, X, z * length * length)."""
     frames, planes, height, width = array.shape
     cells = array.reshape(frames, planes, height // length, length, width // length, length)
-    return np.ascontiguousarray(cells.transpose(0, 2, 4, 1, 3, 5)).reshape(frames, height // length, width // length, -1)
+    return np.ascontiguousarray(cells.transpose(0, 2, 4, 1, 3, 5)).reshape(
+        frames, height // length, width // length, -1
+    )
 
 
 def _from_cells(cells: Array, length: int) -> Host:

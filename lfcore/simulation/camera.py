@@ -77,7 +77,13 @@ def expected_frames(bench: Bench, phantom: Phantom) -> Floats:
         radius = window_radius_lenslets(fine, z_um)
         image = point_images(fine, z_um, [(down * pitch_um, right * pitch_um)], radius)[0]
         for point, row, column in members:
-            _add(light_field, image, phantom.brightness[:, point], (row - low[0] - radius) * size, (column - low[1] - radius) * size)
+            _add(
+                light_field,
+                image,
+                phantom.brightness[:, point],
+                (row - low[0] - radius) * size,
+                (column - low[1] - radius) * size,
+            )
     first = (int(low[0]), int(low[1]))
     return np.stack([bench.on_camera(frame, first) for frame in light_field])
 

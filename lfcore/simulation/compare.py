@@ -79,7 +79,12 @@ def find_peaks(volume: npt.NDArray[np.floating]) -> Floats:
     peaks = []
     for place in maxima:
         corner = np.maximum(place - 1, 0)
-        peaks.append(corner + np.array(center_of_mass(volume[tuple(slice(low, high) for low, high in zip(corner, place + 2, strict=True))])))
+        peaks.append(
+            corner
+            + np.array(
+                center_of_mass(volume[tuple(slice(low, high) for low, high in zip(corner, place + 2, strict=True))])
+            )
+        )
     return np.array(peaks).reshape(-1, 3)
 
 

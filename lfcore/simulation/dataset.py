@@ -54,7 +54,9 @@ def simulate(folder: str, scenario: Scenario) -> Phantom:
     phantom = make_phantom(settings, bench, scenario, rng)
     light = vignetting(bench.image_shape, scenario.exposure.corner_light)
     white = white_frame(bench) * light
-    frames = expected_frames(bench, phantom) * light if scenario.preset != UNIFORM else np.stack([white] * scenario.frames)
+    frames = (
+        expected_frames(bench, phantom) * light if scenario.preset != UNIFORM else np.stack([white] * scenario.frames)
+    )
     _write_images(folder, frames, white, scenario.exposure, rng)
     _write_truth(folder, settings, bench, phantom, scenario)
     store.write_bytes(join(folder, "dataset.yaml"), settings_text.encode())
@@ -110,11 +112,13 @@ def _settings_text(scenario: Scenario) -> str:
         "microlens_array": {"pitch_um": pitch_um, "focal_length_um": 2433.0},
         "camera": {"pixel_um": pitch_um / scenario.pitch_px, "frame_interval_s": 0.1},
         "images": {"light_field": "raw/*.tif", "radiometry": "radiometry.tif", "dark": "dark.tif"},
-        "volume": {"z_um": {"start": -depth_um, "stop": depth_um, "step": 5.0}, "samples_per_lenslet": 3},
-        "reconstruction": {"solver": "richardson_lucy", "iterations": 12},
+        "volume": {"z_um": {"start": -depth_um, "stop": depth_um, "step": 8.0}, "samples_per_lenslet": 3},
+        "reconstruction": {"solver": "richardson_lucy", "iterations": 16},
         "output": {"format": "ome-zarr", "dtype": "float32"},
     }
-    header = f"# Simulated by 'lfcore simulate --preset {scenario.preset} --seed {scenario.seed}'; the truth is in truth/.\n"
+    header = (
+        f"# Simulated by 'lfcore simulate --preset {scenario.preset} --seed {scenario.seed}'; the truth is in truth/.\n"
+    )
     return header + yaml.safe_dump(content, sort_keys=False)
 
 

@@ -34,7 +34,9 @@ class Phantom:
     brightness: Floats
 
 
-def beads(extent: Extent, frames: int, rng: np.random.Generator, count: int = 20, separation_um: float = 0.0) -> Phantom:
+def beads(
+    extent: Extent, frames: int, rng: np.random.Generator, count: int = 20, separation_um: float = 0.0
+) -> Phantom:
     """Point sources at random places, each brightening and dimming in its own rhythm, never below a third.
 
     No two come nearer than ``separation_um`` laterally (default: two lenslets). Raises ``SettingsError`` when they do not fit.
@@ -50,7 +52,9 @@ def beads(extent: Extent, frames: int, rng: np.random.Generator, count: int = 20
         if len(placed) == count:
             break
     else:
-        raise SettingsError(f"{count} beads do not fit with {separation_um:g} um between them; ask for fewer or a larger field")
+        raise SettingsError(
+            f"{count} beads do not fit with {separation_um:g} um between them; ask for fewer or a larger field"
+        )
     phase = rng.uniform(0, 2 * np.pi, count)
     period = rng.uniform(4, 12, count)
     time = np.arange(frames)[:, None]
@@ -64,7 +68,9 @@ def vessels(extent: Extent, frames: int, rng: np.random.Generator, count: int = 
     for _ in range(count):
         length = np.arange(0, extent.size_um[1] - extent.pitch_um, step_um)
         turn = 2 * np.pi * length / extent.size_um[1]
-        y_um = extent.size_um[0] * (rng.uniform(0.25, 0.75) + 0.2 * np.sin(turn * rng.uniform(0.5, 1.5) + rng.uniform(0, 6)))
+        y_um = extent.size_um[0] * (
+            rng.uniform(0.25, 0.75) + 0.2 * np.sin(turn * rng.uniform(0.5, 1.5) + rng.uniform(0, 6))
+        )
         depth = 0.5 + 0.5 * np.sin(turn * rng.uniform(0.5, 1) + rng.uniform(0, 6))
         z_um = extent.z_um[0] + (extent.z_um[1] - extent.z_um[0]) * np.round(depth * 12) / 12
         points.append(np.stack([z_um, np.round(y_um / step_um) * step_um, length], axis=1))

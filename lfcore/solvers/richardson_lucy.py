@@ -50,7 +50,9 @@ def richardson_lucy(
     light = np.where(seen, np.maximum(measured, 0), 0)
     norms = np.sqrt(np.square(light, dtype=np.float64).sum((1, 2)))
     if not norms.all():
-        raise DataError(f"frame {int(np.argmin(norms))} of this batch holds no light where the camera is usable; leave it out")
+        raise DataError(
+            f"frame {int(np.argmin(norms))} of this batch holds no light where the camera is usable; leave it out"
+        )
     weights, counts = projector.pack_image(weight), projector.pack_image(light)
     offset = projector.pack_image(np.where(seen, background[:, None, None], 0))
     normaliser = projector.adjoint(weights)

@@ -1,0 +1,24 @@
+"""``lfcore project``: the ideal light field of a volume, or the transpose."""
+
+import click
+
+from lfcore.cli.options import dataset_argument, parse_assignments, set_option
+
+
+@click.command()
+@dataset_argument
+@click.argument("source", metavar="VOLUME", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, help="TIFF file to write, float32.")
+@click.option(
+    "--adjoint", is_flag=True, help="VOLUME is a rectified light field (y, x); write its back projection (z, y, x)."
+)
+@set_option
+def project(dataset: str, source: str, output: str, adjoint: bool, assignments: tuple[str, ...]) -> None:
+    """Write the ideal rectified light field (y, x) of VOLUME, a TIFF (z, y, x) on the voxel grid of DATASET.
+
+    The optics are those that the settings state; nothing lies outside the volume.
+    """
+    from lfcore.stages.model import project_file
+
+    shape = project_file(dataset, parse_assignments(assignments), source, output, adjoint=adjoint)
+    click.echo(f"{output}: {' x '.join(map(str, shape))}")
