@@ -180,7 +180,8 @@ class Illumination:
 
     def __init__(self, discs: Discs, shape: tuple[int, ...]) -> None:
         """Fit to the ``discs`` of a frame of ``shape``; missing and dirty ones are left out."""
-        lit = discs.whole & (discs.brightness > 0.02 * np.max(discs.brightness, initial=0.0))
+        brightest = np.max(discs.brightness[discs.whole], initial=0.0)
+        lit = discs.whole & (discs.brightness > 0.02 * brightest)
         self._logarithm = Surface(discs.centroids[lit], np.log(discs.brightness[lit]), shape)
         self._background = Surface(discs.centroids[discs.whole], discs.background[discs.whole], shape)
 

@@ -35,6 +35,8 @@ SMALLEST_STRAY = 0.01
 SMALLEST_FIELD = 5
 """Fewer rows or columns than this are no lattice to fit."""
 
+FEWEST_DISCS = SMALLEST_FIELD**2
+
 SMALLEST_SHARE = 0.5
 """Of the discs that lie whole on the camera, this share must agree with the lattice."""
 
@@ -109,9 +111,10 @@ def _refined(frame: Floats, lattice: Lattice) -> tuple[_Measured, Illumination]:
     """The lattice fitted to the discs around its own centres, and the illumination that their brightness shows."""
     indices = _indices_on(frame.shape, lattice)
     discs = measure_discs(frame, _places(lattice, indices), lattice.steps)
-    if np.count_nonzero(discs.whole & (discs.brightness > 0)) < SMALLEST_FIELD**2:
+    if np.count_nonzero(discs.whole & (discs.brightness > 0)) < FEWEST_DISCS:
         raise CalibrationError(
-            "white frame: fewer than 25 whole discs can be measured; check that it is not saturated and shows the array"
+            f"white frame: fewer than {FEWEST_DISCS} whole discs can be measured; "
+            "check that it is not saturated and shows the array"
         )
     illumination = Illumination(discs, frame.shape)
     found = discs.whole & (discs.brightness > DIMMEST_DISC * illumination.expected(discs.centroids))
@@ -139,6 +142,11 @@ def _fit_affine(indices: NDArray[np.intp], centroids: Floats, found: Flags, pitc
     design = np.concatenate([np.ones((len(indices), 1)), indices], axis=1)
     kept = found
     for _ in range(20):
+        if np.count_nonzero(kept) < FEWEST_DISCS:
+            raise CalibrationError(
+                f"white frame: fewer than {FEWEST_DISCS} discs agree on a lattice; "
+                "check that it shows the microlens array"
+            )
         solution = np.linalg.lstsq(design[kept], centroids[kept], rcond=None)[0]
         residual = np.hypot(*(centroids - design @ solution).T)
         # The median length of a two-dimensional normal deviate is 1.177 standard deviations.
@@ -187,8 +195,8 @@ def _on_grid(shape: tuple[int, ...], measured: _Measured, pixels_per_lenslet: in
         columns=columns,
         found=int(np.count_nonzero(found)),
         inliers=int(np.count_nonzero(inliers)),
-        residual_rms_px=float(np.sqrt(np.mean(lengths**2))),
-        residual_max_px=float(np.max(lengths)),
+        residual_rms_px=float(np.sqrt(np.sum(lengths**2) / max(lengths.size, 1))),
+        residual_max_px=float(np.max(lengths, initial=0.0)),
         pixels_per_lenslet=pixels_per_lenslet or round(lattice.mean_pitch_px),
         image_shape=(shape[0], shape[1]),
         source=source,
@@ -200,7 +208,10 @@ def _on_grid(shape: tuple[int, ...], measured: _Measured, pixels_per_lenslet: in
 def _judge(calibration: Calibration, whole: int) -> None:
     """Raise ``CalibrationError`` when the discs do not bear the lattice out; ``whole`` counts those that could."""
     pitch_px = calibration.lattice.mean_pitch_px
-    if calibration.inliers < SMALLEST_SHARE * whole or calibration.residual_rms_px > LARGEST_RESIDUAL * pitch_px:
+    if (
+        calibration.inliers < max(SMALLEST_SHARE * whole, FEWEST_DISCS)
+        or calibration.residual_rms_px > LARGEST_RESIDUAL * pitch_px
+    ):
         raise CalibrationError(
             f"white frame: only {calibration.inliers} of {whole} discs agree with a lattice of {pitch_px:.2f} px "
             f"(rms {calibration.residual_rms_px:.2f} px); check that images.radiometry is a white frame, in focus"
