@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-STOP_S = 15
+# Airflow's scheduler waits for its workers at the first request to end, and no longer at the second.
+STOP_PATIENCE_S = (4, 10)
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -63,14 +64,14 @@ class ProcessGroup:
                 raise ProcessDiedError(f"{name} ended with code {process.returncode}:\n{tail(self.log(name))}")
 
     def stop(self) -> None:
-        """Ask every descendant to end, and kill what has not ended after ``STOP_S`` seconds."""
-        for process in self._running.values():
-            with contextlib.suppress(ProcessLookupError):
+        """Ask every process to end, twice at most, and kill every descendant that is left."""
+        for patience_s in STOP_PATIENCE_S:
+            deadline = time.monotonic() + patience_s
+            for process in self._running.values():
                 process.terminate()
-        deadline = time.monotonic() + STOP_S
-        for process in self._running.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, deadline - time.monotonic()))
+            for process in self._running.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
         self._running.clear()
         while children := _children(os.getpid()):
             for child in children:
