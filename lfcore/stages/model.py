@@ -43,7 +43,9 @@ def point_image(
 def project_file(
     dataset: str, overrides: Mapping[str, Any], source: str, output: str, *, adjoint: bool
 ) -> tuple[int, ...]:
-    """Write the light field (y, x) of the volume file ``source`` (z, y, x), or the transpose; return the output's shape.
+    """Write the light field (y, x) of the volume file ``source`` (z, y, x), or the transpose.
+
+    Returns the output's shape.
 
     Raises ``DataError`` when the file does not lie on the data set's voxel or pixel grid.
     """

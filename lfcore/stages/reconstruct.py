@@ -56,7 +56,10 @@ class Scene:
 
     @classmethod
     def load(cls, run: RunPaths) -> "Scene":
-        """Read calibration and kernels and build the projector. Raises ``UsageError`` when an earlier stage is missing."""
+        """Read calibration and kernels and build the projector.
+
+        Raises ``UsageError`` when an earlier stage is missing.
+        """
         record, calibration = read_run(run), read_calibration(run)
         kept = TransformStore.of_run(record, calibration)
         planes = record.settings.volume.planes_um

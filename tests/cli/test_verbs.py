@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lfcore.io import ome_zarr, store
 from lfcore.settings import Settings, parse_settings
 from lfcore.template import EXAMPLES, schema, template
 
@@ -139,3 +140,19 @@ def test_doctor_tries_an_object_store_and_finds_credentials(lfcore: Callable[...
     assert facts["storage"]["usable"]
     assert facts["aws"]["credentials"]
     assert "test" not in facts["aws"]["note"].split()
+
+
+def test_a_whole_run_in_an_object_store(
+    lfcore: Callable[..., object], tiny_dataset: MakeDataset, s3_bucket: str
+) -> None:
+    dataset, remote, run = tiny_dataset(frames=2), f"{s3_bucket}/fish [3]", f"{s3_bucket}/runs/one"
+    for path in dataset.rglob("*"):
+        if path.is_file():
+            store.write_bytes(f"{remote}/{path.relative_to(dataset)}", path.read_bytes())
+    first = lfcore("run", remote, run)
+    assert first.code == 0, first.err
+    assert json.loads(store.read_bytes(f"{run}/report/metrics.json"))["frames"]["done"] == 2
+    assert ome_zarr.read_frame(f"{run}/volumes.ome.zarr", 1).any()
+    again = lfcore("run", remote, run)
+    assert again.code == 0
+    assert "reconstruct: 2 of 2 items were done before" in again.err
