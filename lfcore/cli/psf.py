@@ -26,7 +26,8 @@ def psf(
 ) -> None:
     """Write the camera image of one point, with the optics of DATASET as its settings state them.
 
-    The image is centred on a lenslet, has pixels_per_lenslet pixels a lenslet, and the light that passes the pupil sums to one.
+    The image is centred on a lenslet, has pixels_per_lenslet pixels a lenslet, and the light that passes the pupil sums
+    to one.
     """
     from lfcore.stages.model import point_image
 

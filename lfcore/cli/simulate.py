@@ -12,8 +12,12 @@ from lfcore.cli.options import Location
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of places and noise.")
 @click.option("--rows", type=click.IntRange(8), default=26, show_default=True, help="Rows of whole lenslets.")
 @click.option("--columns", type=click.IntRange(8), default=30, show_default=True, help="Columns of whole lenslets.")
-@click.option("--pitch-px", type=click.FloatRange(6), default=11.4, show_default=True, help="Lenslet pitch on the camera.")
-@click.option("--rotation-deg", type=click.FloatRange(-10, 10), default=0.6, show_default=True, help="Turn of the lattice.")
+@click.option(
+    "--pitch-px", type=click.FloatRange(6), default=11.4, show_default=True, help="Lenslet pitch on the camera."
+)
+@click.option(
+    "--rotation-deg", type=click.FloatRange(-10, 10), default=0.6, show_default=True, help="Turn of the lattice."
+)
 @click.option("--photons", type=click.FloatRange(1), default=2000.0, show_default=True, help="At the brightest pixel.")
 @click.option("--points", type=click.IntRange(1), help="Beads, vessels or planes; default: as the preset has them.")
 def simulate(folder: str, preset: str, photons: float, points: int | None, **field: float) -> None:
@@ -22,5 +26,7 @@ def simulate(folder: str, preset: str, photons: float, points: int | None, **fie
     from lfcore.simulation.dataset import Scenario
     from lfcore.simulation.dataset import simulate as make
 
-    phantom = make(folder, Scenario(preset=preset, exposure=Exposure(photons), points=points, **field))  # type: ignore[arg-type]  # click has made whole numbers of those that must be
+    # Click has made whole numbers of those that must be.
+    scenario = Scenario(preset=preset, exposure=Exposure(photons), points=points, **field)  # type: ignore[arg-type]
+    phantom = make(folder, scenario)
     click.echo(f"{folder}: {field['frames']} frames, {len(phantom.positions_um)} points, truth in {folder}/truth")

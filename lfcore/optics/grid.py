@@ -31,11 +31,11 @@ class Grid:
 
     def positions_um(self) -> Real:
         """(size,) sample positions, zero at the centre of the middle lenslet."""
-        return (np.arange(self.size) - (self.size - 1) / 2) * self.step_um
+        return (np.arange(self.size, dtype=np.float64) - (self.size - 1) / 2) * self.step_um
 
     def frequencies(self) -> Real:
         """(size,) spatial frequencies in FFT order, 1/um at the array."""
-        return np.asarray(fftfreq(self.size, self.step_um))
+        return np.asarray(fftfreq(self.size, self.step_um), dtype=np.float64)
 
     def position_in_lenslet_um(self) -> Real:
         """(size,) positions measured from the centre of the lenslet that holds the sample."""
@@ -48,9 +48,9 @@ def make_grid(
 ) -> Grid:
     """A grid that keeps ``lenslets`` x ``lenslets`` lenslets (odd) and samples the field finely enough.
 
-    The field's band is ``NA/(M lambda)`` from the pupil plus ``pitch/(2 f lambda)`` from the slope at a lenslet's edge; its
-    intensity has twice that, and the kink of the phase at the edges has no limit at all. Four samples a period of the
-    band, and three a pixel at least, keep a point image within 1 % of one computed on a much finer grid.
+    The field's band is ``NA/(M lambda)`` from the pupil plus ``pitch/(2 f lambda)`` from the slope at a lenslet's edge;
+    its intensity has twice that, and the kink of the phase at the edges has no limit at all. Four samples a period of
+    the band, and three a pixel at least, keep a point image within 1 % of one computed on a much finer grid.
     """
     field_band = instrument.numerical_aperture / (instrument.magnification * wavelength_um) + instrument.pitch_um / (
         2 * instrument.focal_length_um * wavelength_um

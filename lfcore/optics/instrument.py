@@ -50,8 +50,8 @@ def instrument_from(
 ) -> Instrument:
     """The instrument that ``settings`` describe.
 
-    With a measured ``pitch_px`` the array's pitch is ``pitch_px`` times the camera pixel (four digits, so that runs whose
-    calibrations differ by noise share transforms); without, it is the nominal pitch.
+    With a measured ``pitch_px`` the array's pitch is ``pitch_px`` times the camera pixel (four digits, so that runs
+    whose calibrations differ by noise share transforms); without, it is the nominal pitch.
     """
     array, microscope = settings.microlens_array, settings.microscope
     pitch_um = array.pitch_um if pitch_px is None else float(f"{pitch_px * settings.camera.pixel_at_array_um:.4g}")

@@ -4,8 +4,8 @@ The field at the native image plane is the Debye integral in its pupil form,
 
     U(x) = F^-1{ P(f) A(f) exp(-i k_z(f) z) exp(-2 pi i M f . x0) },   A = cos(theta)^(-1/2),
 
-the lenslets multiply it by ``exp(-i pi |x_l|^2 / (lambda f))``, the angular spectrum carries it to the camera, and a pixel
-integrates its squared modulus. Fields travel forward as ``exp(+i k_z d)`` and ``z > 0`` is towards the objective.
+the lenslets multiply it by ``exp(-i pi |x_l|^2 / (lambda f))``, the angular spectrum carries it to the camera, and a
+pixel integrates its squared modulus. Fields travel forward as ``exp(+i k_z d)`` and ``z > 0`` is towards the objective.
 """
 
 import math
@@ -39,8 +39,8 @@ def point_images(
 ) -> RealImage:
     """Images of points at ``z_um`` and at each lateral offset (dy, dx) in um from the axis of the middle lenslet.
 
-    Returns (point, y, x) of ``dtype`` (float32 or float64), ``N`` pixels a lenslet and ``2 radius + 1`` lenslets a side. The
-    energy that passes the pupil is one, so what lies outside the window is missing from the sum.
+    Returns (point, y, x) of ``dtype`` (float32 or float64), ``N`` pixels a lenslet and ``2 radius + 1`` lenslets a
+    side. The energy that passes the pupil is one, so what lies outside the window is missing from the sum.
     """
     radius = window_radius_lenslets(instrument, z_um) if radius_lenslets is None else radius_lenslets
     side = (2 * radius + 1) * instrument.pixels_per_lenslet
@@ -85,7 +85,7 @@ class _Wave:
         intensity = inside.real**2 + inside.imag**2
         fine, side = self.grid.oversampling, self.grid.window // self.grid.oversampling
         binned: RealImage = intensity.reshape(side, fine, side, fine).sum((1, 3))
-        return binned * self.scale
+        return np.asarray(binned * self.scale)
 
     def _ramp(self, offset_um: float) -> Complex:
         """Phase that moves the image by ``M * offset`` and the origin to the first sample."""

@@ -1,8 +1,9 @@
 """The lenslet cell: lateral sample positions, their symmetry, and the parity basis.
 
-A square lenslet and a round pupil look the same in a mirror along either axis and with the axes exchanged. In the *parity basis* along
-one axis, the pairs ``j`` and ``n - 1 - j`` become ``(x_j + x_{n-1-j}) / sqrt 2`` (even) and ``(x_j - x_{n-1-j}) / sqrt 2``
-(odd), the unpaired middle stays; evens come first. A mirror is then a sign and an exchange of axes a permutation.
+A square lenslet and a round pupil look the same in a mirror along either axis and with the axes exchanged. In the
+*parity basis* along one axis, the pairs ``j`` and ``n - 1 - j`` become ``(x_j + x_{n-1-j}) / sqrt 2`` (even) and
+``(x_j - x_{n-1-j}) / sqrt 2`` (odd), the unpaired middle stays; evens come first. A mirror is then a sign and an
+exchange of axes a permutation.
 """
 
 import numpy as np

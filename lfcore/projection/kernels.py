@@ -15,8 +15,8 @@ from lfcore.projection.cell import octant, sample_offsets
 class PlaneKernels:
     """Point images of one plane.
 
-    ``images`` is (position, y, x) with ``pixels_per_lenslet`` pixels a lenslet and an odd number of lenslets a side, for the
-    lateral positions of ``cell.octant(samples_per_lenslet)``.
+    ``images`` is (position, y, x) with ``pixels_per_lenslet`` pixels a lenslet and an odd number of lenslets a side,
+    for the lateral positions of ``cell.octant(samples_per_lenslet)``.
     """
 
     z_um: float
@@ -27,7 +27,7 @@ class PlaneKernels:
     @property
     def radius_lenslets(self) -> int:
         """Lenslets on each side of the middle one."""
-        return (self.images.shape[1] // self.pixels_per_lenslet - 1) // 2
+        return (int(self.images.shape[1]) // self.pixels_per_lenslet - 1) // 2
 
     @property
     def energy_inside(self) -> float:
@@ -41,7 +41,7 @@ class PlaneKernels:
         image = self.images[octant(self.samples_per_lenslet).index((max(down, right), min(down, right)))]
         if down < right:
             image = image.T
-        return image[:: 1 if a == down else -1, :: 1 if c == right else -1]
+        return np.asarray(image[:: 1 if a == down else -1, :: 1 if c == right else -1])
 
     def to_bytes(self) -> bytes:
         """The content of a transform file: the images as ``.npy``."""

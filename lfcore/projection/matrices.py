@@ -1,7 +1,8 @@
 """From kernels to matrices: one real matrix for each group of lenslet frequencies.
 
-``H(k)[p, zq] = sum_m h[zq][m, p] exp(-2 pi i k.m / L)`` in the parity basis of ``p`` and ``q`` is a cosine transform over ``m`` along an axis where ``p`` and
-``q`` have the same parity and ``-i`` times a sine transform where they differ; the factors of ``spectrum.ChannelMap`` take up the phases.
+``H(k)[p, zq] = sum_m h[zq][m, p] exp(-2 pi i k.m / L)`` in the parity basis of ``p`` and ``q`` is a cosine transform
+over ``m`` along an axis where ``p`` and ``q`` have the same parity and ``-i`` times a sine transform where they differ;
+the factors of ``spectrum.ChannelMap`` take up the phases.
 """
 
 from collections.abc import Sequence
@@ -78,7 +79,10 @@ def _blocks(
 
 
 def _signed(block: Array, parity_a: int, parity_c: int) -> Array:
-    """(group, N * N) with the sign that is left of the phases: minus for two sines, or for one sine on an odd pixel channel."""
+    """(group, N * N) with the sign that is left of the phases.
+
+    It is minus for two sines, and for one sine on an odd pixel channel.
+    """
     pixels = block.shape[1]
     odd_u, odd_v = np.meshgrid(is_odd(pixels), is_odd(pixels), indexing="ij")
     sines = (odd_u != bool(parity_a)).astype(int) + (odd_v != bool(parity_c)).astype(int)

@@ -1,7 +1,7 @@
 """What a solver may ask of a projector, whatever device it runs on.
 
-Arrays are *resident*: they lie where and as the projector wants them, and only ``pack_…`` and ``unpack_…`` know their layout. The
-elementwise steps of a solver are methods, so that a device can fuse them with its transforms.
+Arrays are *resident*: they lie where and as the projector wants them, and only ``pack_…`` and ``unpack_…`` know their
+layout. The elementwise steps of a solver are methods, so that a device can fuse them with its transforms.
 """
 
 from typing import Protocol, TypeVar
@@ -16,8 +16,9 @@ Resident = TypeVar("Resident")
 class Projector(Protocol[Resident]):
     """The operator ``H`` between volumes and rectified light fields, several frames at a time.
 
-    Host images are (frame, y, x), ``rows * N`` by ``columns * N`` pixels. Host volumes are (frame, z, y, x) and reach past the image
-    by ``margin_lenslets`` on every side: ``(rows + 2 margin) * S`` by ``(columns + 2 margin) * S`` samples.
+    Host images are (frame, y, x), ``rows * N`` by ``columns * N`` pixels. Host volumes are (frame, z, y, x) and reach
+    past the image by ``margin_lenslets`` on every side: ``(rows + 2 margin) * S`` by ``(columns + 2 margin) * S``
+    samples.
     """
 
     @property
@@ -61,7 +62,7 @@ class Projector(Protocol[Resident]):
     def compare(
         self, measured: Resident, expected: Resident, weight: Resident, background: Resident
     ) -> tuple[Resident, Host]:
-        """The correction ``W b / (W H x + g)`` and the sum of ``(b - W H x)^2`` over pixels with ``W > 0`` of each frame.
+        """The correction ``W b / (W H x + g)``, and (frame,) the sum of ``(b - W H x)^2`` over pixels with ``W > 0``.
 
         ``expected`` is ``H x``. Where model and background are both zero the correction is zero.
         """

@@ -1,7 +1,8 @@
 """The spatial frequencies of the lenslet grid and the symmetries that relate them.
 
-With ``H(k)`` the operator's matrix at lenslet frequency ``k`` and ``s`` a symmetry of the square, ``H(s k)[s p, s q] = H(k)[p, q]``.
-Real data need the half plane ``kx >= 0`` only, so each stored matrix serves up to four frequencies (*members*).
+With ``H(k)`` the operator's matrix at lenslet frequency ``k`` and ``s`` a symmetry of the square,
+``H(s k)[s p, s q] = H(k)[p, q]``. Real data need the half plane ``kx >= 0`` only, so each stored matrix serves up to
+four frequencies (*members*).
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ SQUARE_LIMIT = 1.5
 def grid_lenslets(rows: int, columns: int) -> tuple[int, int]:
     """Size of the periodic lenslet grid that holds ``rows`` x ``columns`` lenslets.
 
-    Square when that costs less than half as much again: a square grid shares each matrix between twice as many frequencies.
+    Square when that costs less than half as much again: a square grid shares each matrix between twice as many
+    frequencies.
     """
     down, right = next_fast_len(rows, real=True), next_fast_len(columns, real=True)
     side = max(down, right)
@@ -32,8 +34,8 @@ class FrequencyGroups:
     """Which frequencies share a matrix.
 
     ``ky``, ``kx``: (group,) frequency of the stored matrix. ``members``: (group, member) index into the flattened
-    (Ly, Lx // 2 + 1) half plane. ``mirrored``, ``exchanged``: (member,) whether the member is reached by a mirror in y and by
-    exchanging the axes (exchange first).
+    (Ly, Lx // 2 + 1) half plane. ``mirrored``, ``exchanged``: (member,) whether the member is reached by a mirror in y
+    and by exchanging the axes (exchange first).
     """
 
     ky: Index
@@ -66,7 +68,8 @@ def frequency_groups(lenslets_y: int, lenslets_x: int) -> FrequencyGroups:
 class ChannelMap:
     """How the channels of one cell (flattened parity basis, n x n) of each member enter the shared real matrix.
 
-    ``order``: (member, channel) gather index. ``factor``: (member, channel) unit complex factor that makes the matrix real.
+    ``order``: (member, channel) gather index. ``factor``: (member, channel) unit complex factor that makes the matrix
+    real.
     """
 
     order: Index

@@ -1,1 +1,1 @@
-"""Synthetic data sets with known truth, by a model that shares the optics with the reconstruction but not the operator."""
+"""Synthetic data sets with known truth; their model shares the optics with the reconstruction, not the operator."""

@@ -1,7 +1,7 @@
 """From a phantom to raw camera frames: exact positions, finer pixels, a turned lattice, vignetting and noise.
 
-The light field is summed point by point from the wave model on pixels twice as fine as the camera's and then resampled to the
-camera, so neither the sample grid nor the pixel grid of a reconstruction is built in.
+The light field is summed point by point from the wave model on pixels twice as fine as the camera's and then resampled
+to the camera, so neither the sample grid nor the pixel grid of a reconstruction is built in.
 """
 
 from collections import defaultdict
@@ -54,7 +54,7 @@ class Bench:
         return np.moveaxis(from_origin @ np.linalg.inv(self.lattice.steps).T, -1, 0)
 
     def on_camera(self, fine_light_field: Floats, first: tuple[int, int], *, periodic: bool = False) -> Floats:
-        """Resample a light field of ``fine`` pixels, whose lenslet (0, 0) is ``first``, to the camera: (y, x) energy a pixel."""
+        """(y, x) energy a camera pixel, of a light field of ``fine`` pixels whose lenslet (0, 0) is ``first``."""
         size = self.fine.pixels_per_lenslet
         total = np.zeros(self.image_shape)
         for offset in ((-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)):
@@ -99,19 +99,19 @@ def white_pattern(instrument: Instrument) -> Floats:
     size = instrument.pixels_per_lenslet
     lenslets = images.shape[1] // size
     pattern: Floats = images.reshape(-1, lenslets, size, lenslets, size).sum((0, 1, 3)).astype(np.float64)
-    return pattern / pattern.mean()
+    return np.asarray(pattern / pattern.mean())
 
 
 def white_frame(bench: Bench) -> Floats:
     """(y, x) light a camera pixel under uniform light, about one at the brightest."""
     frame = bench.on_camera(np.tile(white_pattern(bench.fine), (2, 2)), (0, 0), periodic=True)
-    return frame / frame.max()
+    return np.asarray(frame / frame.max())
 
 
 def vignetting(shape: tuple[int, int], corner_light: float) -> Floats:
     """(y, x) relative light, one in the middle and ``corner_light`` at the corners."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, length) for length in shape), indexing="ij")
-    return 1 - (1 - corner_light) * (y**2 + x**2) / 2
+    return np.asarray(1 - (1 - corner_light) * (y**2 + x**2) / 2)
 
 
 def record(photons: Floats, read_noise: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:

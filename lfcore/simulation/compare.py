@@ -1,4 +1,4 @@
-"""A run of a synthetic data set against its truth: are the points there, and how alike are the volumes?
+"""A run of a synthetic data set against its truth: whether the points are there, and how alike the volumes are.
 
 ``python -m lfcore.simulation.compare DATASET RUN`` prints the figures as JSON.
 """
@@ -19,7 +19,7 @@ from lfcore.simulation.dataset import POINTS_FILE, voxels_of
 from lfcore.simulation.phantoms import Floats, render
 
 DETECTION_LEVEL = 0.1
-"""A peak counts from this fraction of the frame's brightest voxel; the dimmest bead has a third of the brightest's light."""
+"""A peak counts from this fraction of the frame's brightest voxel; the dimmest bead has a third of its light."""
 
 TOLERANCE_VOXELS = 1.0
 
@@ -51,13 +51,16 @@ def compare_run(dataset: str, run: str) -> dict[str, object]:
 
 
 def compare(volumes: npt.NDArray[np.floating], voxels: Floats, brightness: Floats) -> Comparison:
-    """Compare ``volumes`` (frame, z, y, x) with points at fractional ``voxels`` (point, 3), ``brightness`` (frame, point)."""
+    """Compare ``volumes`` (frame, z, y, x) with the points that they should show.
+
+    Those are at fractional ``voxels`` (point, 3) and have ``brightness`` (frame, point).
+    """
     truth = render(voxels, brightness, volumes.shape[1:])
     found, false_peaks, offsets = 0, 0, [np.zeros(3)]
     for volume in volumes:
         peaks = find_peaks(volume)
         distance = np.abs(voxels[:, None] - peaks[None])
-        near = (distance <= TOLERANCE_VOXELS).all(2)
+        near = np.all(distance <= TOLERANCE_VOXELS, axis=2)
         found += int(near.any(1).sum())
         false_peaks += int((~near.any(0)).sum())
         best = np.where(near, distance.max(2), np.inf).argmin(1)

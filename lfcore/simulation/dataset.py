@@ -6,7 +6,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ EDGE_PX = 0.6
 
 @dataclass(frozen=True)
 class Scenario:
-    """What to simulate; ``pitch_px`` is the lenslet pitch on the camera, ``rows`` and ``columns`` the whole lenslets."""
+    """What to simulate: ``pitch_px`` is the lenslet pitch on the camera, ``rows`` and ``columns`` whole lenslets."""
 
     preset: str = "beads"
     frames: int = 4
@@ -40,7 +40,7 @@ class Scenario:
     pitch_px: float = 11.4
     rotation_deg: float = 0.6
     points: int | None = None
-    exposure: Exposure = Exposure()
+    exposure: Exposure = field(default_factory=Exposure)
 
 
 def simulate(folder: str, scenario: Scenario) -> Phantom:
@@ -91,7 +91,10 @@ def make_phantom(settings: Settings, bench: Bench, scenario: Scenario, rng: np.r
 
 
 def voxels_of(settings: Settings, lattice: Lattice, z_um: Floats, camera_px: Floats) -> Floats:
-    """Fractional voxel indices (point, 3) of points at ``z_um`` whose chief rays meet the camera at ``camera_px`` (point, 2)."""
+    """Fractional voxel indices (point, 3) of points at ``z_um`` (point,).
+
+    ``camera_px`` (point, 2) is where their chief rays meet the camera, [y, x].
+    """
     samples, planes = settings.volume.samples_per_lenslet, np.array(settings.volume.planes_um)
     order = np.argsort(planes)
     lenslets = (camera_px - np.array(lattice.origin_px)) @ np.linalg.inv(lattice.steps).T

@@ -19,7 +19,10 @@ FRACTIONS = 6
 
 @dataclass(frozen=True)
 class Extent:
-    """The part of the object in front of the camera: ``z_um`` (first, last), ``size_um`` (y, x), ``pitch_um`` of a lenslet."""
+    """The part of the object in front of the camera.
+
+    ``z_um`` (first, last), ``size_um`` (y, x), and ``pitch_um`` of a lenslet in the object.
+    """
 
     z_um: tuple[float, float]
     size_um: tuple[float, float]
@@ -39,7 +42,8 @@ def beads(
 ) -> Phantom:
     """Point sources at random places, each brightening and dimming in its own rhythm, never below a third.
 
-    No two come nearer than ``separation_um`` laterally (default: two lenslets). Raises ``SettingsError`` when they do not fit.
+    No two come nearer than ``separation_um`` laterally (default: two lenslets). Raises ``SettingsError`` when they do
+    not fit.
     """
     separation_um = separation_um or 2 * extent.pitch_um
     low = np.array([extent.z_um[0], extent.pitch_um, extent.pitch_um])
@@ -76,7 +80,7 @@ def vessels(extent: Extent, frames: int, rng: np.random.Generator, count: int = 
         points.append(np.stack([z_um, np.round(y_um / step_um) * step_um, length], axis=1))
         along.append(length / extent.size_um[1] + rng.uniform(0, 1))
     time = np.arange(frames)[:, None] / max(frames, 1)
-    brightness = 1 + 2 * (np.sin(2 * np.pi * (3 * np.concatenate(along) - 2 * time)) > 0.9)
+    brightness = np.where(np.sin(2 * np.pi * (3 * np.concatenate(along) - 2 * time)) > 0.9, 3.0, 1.0)
     return Phantom(np.concatenate(points), brightness)
 
 
@@ -105,4 +109,4 @@ def render(voxels: Floats, brightness: Floats, shape: tuple[int, int, int]) -> F
     profiles = [
         np.exp(-np.square(np.arange(length) - voxels[:, axis : axis + 1]) / 2) for axis, length in enumerate(shape)
     ]
-    return np.einsum("tp,pz,py,px->tzyx", brightness, *profiles, optimize=True)
+    return np.asarray(np.einsum("tp,pz,py,px->tzyx", brightness, *profiles, optimize=True))

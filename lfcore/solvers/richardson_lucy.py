@@ -4,8 +4,8 @@ For counts with mean ``E[b] = W (H x) + g`` the likelihood grows with every step
 
     x <- x * H^T( W b / (W H x + g) ) / H^T W.
 
-With acceleration the step starts from a point extrapolated along the last change of ``x``, by the ratio of inner products of the
-last steps (Biggs and Andrews 1997, Appl. Opt. 36, 1766).
+With acceleration the step starts from a point extrapolated along the last change of ``x``, by the ratio of inner
+products of the last steps (Biggs and Andrews 1997, Appl. Opt. 36, 1766).
 """
 
 from collections.abc import Callable
@@ -22,9 +22,10 @@ Progress = Callable[[int, Host], None]
 
 @dataclass(frozen=True)
 class Estimate:
-    """``volume`` (frame, z, y, x), margin included; ``residuals`` (iteration, frame): ``|b - W H x| / |b|`` over ``W > 0``.
+    """``volume`` (frame, z, y, x), margin included, and ``residuals`` (iteration, frame).
 
-    ``residuals[i]`` belongs to the volume after ``i`` iterations; the last one is the returned volume's.
+    A residual is ``|b - W H x| / |b|`` over ``W > 0``; ``residuals[i]`` belongs to the volume after ``i`` iterations,
+    the last one to the returned volume.
     """
 
     volume: Host
@@ -42,9 +43,10 @@ def richardson_lucy(
 ) -> Estimate:
     """Estimate the volumes of several frames at once.
 
-    ``measured`` and ``weight`` are (frame, y, x), the latter zero where a pixel says nothing; ``background`` is (frame,) counts a
-    pixel. The start is the back projection. ``on_iteration(i, residual)`` hears the (frame,) residuals of the volume after
-    ``i`` iterations. Raises ``DataError`` for a frame without a single usable pixel or without light.
+    ``measured`` and ``weight`` are (frame, y, x), the latter zero where a pixel says nothing; ``background`` is
+    (frame,) counts a pixel. The start is the back projection. ``on_iteration(i, residual)`` hears the (frame,)
+    residuals of the volume after ``i`` iterations. Raises ``DataError`` for a frame without a single usable pixel or
+    without light.
     """
     seen = weight > 0
     light = np.where(seen, np.maximum(measured, 0), 0)
@@ -96,7 +98,10 @@ class _Path(Generic[Resident]):
 def _back_projection(
     projector: Projector[Resident], counts: Resident, weights: Resident, normaliser: Resident
 ) -> Resident:
-    """``H^T W b / H^T W^2``: a weighted mean of what each voxel's pixels saw, of the right order from the first step."""
+    """A weighted mean of what each voxel's pixels saw, of the right order from the first step.
+
+    ``H^T W b / H^T W (W H 1)``.
+    """
     uniform = projector.pack_volume(np.ones((len(projector.unpack_image(counts)), *projector.volume_shape)))
     expected = projector.weigh(projector.forward(uniform), weights)
     correction = projector.adjoint(projector.weigh(counts, weights))
