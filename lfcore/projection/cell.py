@@ -12,6 +12,9 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 Index = npt.NDArray[np.intp]
 
+LARGEST_JOINT_CELL = 8
+"""Up to this length one product with the Kronecker square is quicker than one product an axis."""
+
 
 def even_count(length: int) -> int:
     """Even members of the parity basis of ``length`` points; the rest are odd."""
@@ -28,38 +31,24 @@ def octant(samples: int) -> list[tuple[int, int]]:
     return [(a, c) for a in range(even_count(samples)) for c in range(a + 1)]
 
 
-def to_parity(array: Array, axis: int) -> Array:
-    """``array`` with one axis taken to the parity basis; the transform is orthonormal."""
-    moved = np.moveaxis(array, axis, 0)
-    length, pairs = moved.shape[0], moved.shape[0] // 2
-    evens = even_count(length)
-    result = np.empty_like(moved)
-    mirrored = moved[: length - pairs - 1 : -1]
-    np.add(moved[:pairs], mirrored, out=result[:pairs])
-    np.subtract(moved[:pairs], mirrored, out=result[evens:])
-    _halve_pairs(result, moved)
-    return np.moveaxis(result, 0, axis)
+def parity_matrix(length: int, dtype: npt.DTypeLike) -> Array:
+    """(length, length) orthonormal matrix that takes one axis to the parity basis; its transpose takes it back."""
+    pairs, evens = length // 2, even_count(length)
+    matrix = np.zeros((length, length))
+    index = np.arange(pairs)
+    matrix[index, index] = matrix[index, length - 1 - index] = matrix[evens + index, index] = np.sqrt(0.5)
+    matrix[evens + index, length - 1 - index] = -np.sqrt(0.5)
+    matrix[pairs:evens, pairs:evens] = 1
+    return matrix.astype(dtype)
 
 
-def from_parity(array: Array, axis: int) -> Array:
-    """Inverse (and transpose) of ``to_parity``."""
-    moved = np.moveaxis(array, axis, 0)
-    length, pairs = moved.shape[0], moved.shape[0] // 2
-    evens = even_count(length)
-    result = np.empty_like(moved)
-    np.add(moved[:pairs], moved[evens:], out=result[:pairs])
-    np.subtract(moved[:pairs], moved[evens:], out=result[: length - pairs - 1 : -1])
-    _halve_pairs(result, moved)
-    return np.moveaxis(result, 0, axis)
-
-
-def _halve_pairs(result: Array, source: Array) -> None:
-    """Scale the pairs to an orthonormal basis and carry the unpaired middle over."""
-    pairs, evens = len(result) // 2, even_count(len(result))
-    scale = result.dtype.type(np.sqrt(0.5))
-    result[:pairs] *= scale
-    result[evens:] *= scale
-    result[pairs:evens] = source[pairs:evens]
+def change_basis(cells: Array, matrix: Array) -> Array:
+    """``A X A^T`` for every cell ``X`` of ``cells`` (…, n, n) with ``A`` = ``matrix`` (n, n): both axes to another basis."""
+    length = len(matrix)
+    if length <= LARGEST_JOINT_CELL:
+        return (cells.reshape(-1, length * length) @ np.kron(matrix, matrix).T).reshape(cells.shape)
+    rows = (cells.reshape(-1, length) @ matrix.T).reshape(-1, length, length)
+    return np.asarray(np.matmul(matrix, rows)).reshape(cells.shape)
 
 
 def is_odd(length: int) -> npt.NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lfcore.projection.cell import Array, even_count, is_odd, pair_weight, to_parity
+from lfcore.projection.cell import Array, change_basis, even_count, is_odd, pair_weight, parity_matrix
 from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.spectrum import FrequencyGroups
 
@@ -42,8 +42,8 @@ def matrices(
 def _fold(image: Array, pixels: int) -> Array:
     """(lenslet y, pixel y, lenslet x, pixel x) with both pixel axes in the parity basis."""
     lenslets = image.shape[0] // pixels
-    folded = image.reshape(lenslets, pixels, lenslets, pixels)
-    return to_parity(to_parity(folded, 1), 3)
+    cells = image.reshape(lenslets, pixels, lenslets, pixels).swapaxes(1, 2)
+    return change_basis(cells, parity_matrix(pixels, image.dtype)).swapaxes(1, 2)
 
 
 def _tables(radius: int, lenslets: int, dtype: npt.DTypeLike) -> tuple[Array, Array]:

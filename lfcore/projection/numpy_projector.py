@@ -6,15 +6,16 @@ pixel order; the parity basis is entered on the way to the matrices. Every other
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from os import cpu_count
 
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfftn, rfftn
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from lfcore.errors import SettingsError
-from lfcore.projection.cell import Array, from_parity, to_parity
+from lfcore.projection.cell import Array, change_basis, parity_matrix
 from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.matrices import matrices
 from lfcore.projection.protocol import Host
@@ -42,6 +43,8 @@ class NumpyProjector:
         complex_dtype = np.result_type(self.dtype, np.complex64)
         self._sample_map = channel_map(self.samples, self._groups, complex_dtype)
         self._pixel_map = channel_map(self.pixels, self._groups, complex_dtype)
+        self._sample_basis = parity_matrix(self.samples, self.dtype)
+        self._pixel_basis = parity_matrix(self.pixels, self.dtype)
         self._matrices = matrices(kernels, self.grid, self._groups, self.dtype)
 
     @property
@@ -91,8 +94,10 @@ class NumpyProjector:
 
     def forward(self, volume: Array) -> Array:
         """``H x``; resident volume to resident image."""
-        spectrum = self._product(self._transform(volume, self.samples), self._sample_map, self._pixel_map, forward=True)
-        image = self._inverse(spectrum, self.pixels)
+        spectrum = self._product(
+            self._transform(volume, self._sample_basis), self._sample_map, self._pixel_map, forward=True
+        )
+        image = self._inverse(spectrum, self._pixel_basis)
         start = self._margin
         return np.ascontiguousarray(image[:, start : start + self.rows, start : start + self.columns])
 
@@ -101,8 +106,10 @@ class NumpyProjector:
         padded = np.zeros((len(image), *self.grid, self.pixels**2), self.dtype)
         start = self._margin
         padded[:, start : start + self.rows, start : start + self.columns] = image
-        spectrum = self._product(self._transform(padded, self.pixels), self._pixel_map, self._sample_map, forward=False)
-        volume = self._inverse(spectrum, self.samples)
+        spectrum = self._product(
+            self._transform(padded, self._pixel_basis), self._pixel_map, self._sample_map, forward=False
+        )
+        volume = self._inverse(spectrum, self._sample_basis)
         volume[:, self.rows + 2 * start :] = 0
         volume[:, :, self.columns + 2 * start :] = 0
         return volume
@@ -138,20 +145,18 @@ class NumpyProjector:
         """(frame,) inner products."""
         return np.einsum("tyxc,tyxc->t", first, second, dtype=np.float64)
 
-    def _transform(self, cells: Array, length: int) -> Complex:
+    def _transform(self, cells: Array, basis: Array) -> Complex:
         """FFT over the lenslet grid of cells in the parity basis: (frame, frequency, cell group, length * length)."""
-        squares = cells.reshape(*cells.shape[:3], -1, length, length)
-        parity = to_parity(to_parity(squares, 4), 5)
+        length = len(basis)
+        parity = change_basis(cells.reshape(-1, length, length), basis)
         spectrum = rfftn(parity.reshape(cells.shape), axes=(1, 2), workers=-1)
-        return spectrum.reshape(len(cells), -1, cells.shape[3] // length**2, length**2)
+        return np.asarray(spectrum).reshape(len(cells), -1, cells.shape[3] // length**2, length**2)
 
-    def _inverse(self, spectrum: Complex, length: int) -> Array:
+    def _inverse(self, spectrum: Complex, basis: Array) -> Array:
         """Inverse of ``_transform``: (frame, grid y, grid x, channel) cells in pixel order."""
-        frames = len(spectrum)
-        full = spectrum.reshape(frames, self.grid[0], self.grid[1] // 2 + 1, -1)
-        cells = irfftn(full, self.grid, axes=(1, 2), workers=-1)
-        squares = cells.reshape(*cells.shape[:3], -1, length, length)
-        return from_parity(from_parity(squares, 4), 5).reshape(cells.shape)
+        full = spectrum.reshape(len(spectrum), self.grid[0], self.grid[1] // 2 + 1, -1)
+        parity = np.asarray(irfftn(full, self.grid, axes=(1, 2), workers=-1))
+        return change_basis(parity.reshape(-1, len(basis), len(basis)), basis.T).reshape(parity.shape)
 
     def _product(self, spectrum: Complex, source: ChannelMap, target: ChannelMap, *, forward: bool) -> Complex:
         """Gather the members of each group as real rows, multiply by the shared matrix, scatter the results."""
@@ -163,7 +168,10 @@ class NumpyProjector:
             matrix = self._matrices[part]
             members = self._groups.members[part]
             rows = _gather(spectrum, members, source)
-            product = np.matmul(rows, matrix if forward else matrix.transpose(0, 2, 1))
+            if forward:
+                product = np.matmul(rows, matrix)
+            else:  # BLAS reads the matrices twice as fast in this order
+                product = np.matmul(matrix, np.ascontiguousarray(rows.transpose(0, 2, 1))).transpose(0, 2, 1)
             _scatter(product, result, members, target)
 
         _in_parts(len(self._matrices), work)
@@ -212,5 +220,11 @@ def _in_parts(count: int, work: Callable[[slice], None]) -> None:
     """Call ``work`` on even parts of ``range(count)``, one thread a core: the products are too narrow for BLAS to share out."""
     workers = min(count, cpu_count() or 1)
     parts = [slice(count * index // workers, count * (index + 1) // workers) for index in range(workers)]
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, parts))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The BLAS libraries of this process; looking for them takes a millisecond."""
+    return ThreadpoolController()
