@@ -70,8 +70,7 @@ def kernels_from_bytes(
         ) from error
     expected = len(octant(samples_per_lenslet))
     side = pixels_per_lenslet * (2 * ((images.shape[-1] // pixels_per_lenslet) // 2) + 1) if images.ndim == 3 else 0
-    if images.ndim != 3 or images.shape != (expected, side, side) or not np.isfinite(images).all():
-        raise DataError(
-            f"{origin}: holds {images.shape}, not {expected} images of one plane; delete it and run transforms again"
-        )
+    if images.dtype.kind != "f" or images.shape != (expected, side, side) or not np.isfinite(images).all():
+        held = f"holds {images.dtype} {images.shape}, not {expected} whole images of one plane"
+        raise DataError(f"{origin}: {held}; delete it and run transforms again")
     return PlaneKernels(z_um, samples_per_lenslet, pixels_per_lenslet, images)
