@@ -63,8 +63,8 @@ def compare(volumes: npt.NDArray[np.floating], voxels: Floats, brightness: Float
         near = np.all(distance <= TOLERANCE_VOXELS, axis=2)
         found += int(near.any(1).sum())
         false_peaks += int((~near.any(0)).sum())
-        best = np.where(near, distance.max(2), np.inf).argmin(1)
-        offsets += [distance[point, best[point]] for point in np.flatnonzero(near.any(1))]
+        far = np.where(near, distance.max(2), np.inf)
+        offsets += [distance[point, far[point].argmin()] for point in np.flatnonzero(near.any(1))]
     largest = np.max(offsets, axis=0)
     return Comparison(
         beads_found=found,
@@ -92,9 +92,10 @@ def find_peaks(volume: npt.NDArray[np.floating]) -> Floats:
 
 
 def correlation(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> float:
-    """Normalised cross-correlation of two arrays, their means taken off."""
+    """Normalised cross-correlation of two arrays, their means taken off; zero where one of them is constant."""
     a, b = (array.ravel() - array.mean(dtype=np.float64) for array in (first, second))
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    norm = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / norm) if norm else 0.0
 
 
 def _volume(paths: RunPaths, settings: Settings, frame: int) -> npt.NDArray[np.float32]:
