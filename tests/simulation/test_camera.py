@@ -92,9 +92,9 @@ def test_the_white_pattern_does_not_depend_on_depth_and_has_the_squares_symmetry
     assert pattern.mean() == pytest.approx(1)
     for image in (pattern[::-1], pattern[:, ::-1], pattern.T):
         np.testing.assert_allclose(pattern, image, atol=1e-4)
-    pitch, count = optics.object_pitch_um, 10
+    pitch, count = optics.object_pitch_um, 8
     offsets = ((np.arange(count) + 0.5) / count - 0.5) * pitch
-    images = point_images(optics, 4.0, [(float(dy), float(dx)) for dy in offsets for dx in offsets], 4)
+    images = point_images(optics, 9.0, [(float(dy), float(dx)) for dy in offsets for dx in offsets], 4)
     near = images.reshape(-1, 9, 9, 9, 9).sum((0, 1, 3)).astype(float)
     assert np.abs(pattern - near / near.mean()).max() < 0.05
 
