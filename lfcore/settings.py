@@ -168,7 +168,7 @@ class Reconstruction(Section):
     solver: Literal["richardson_lucy"] = Field(default="richardson_lucy", description="method")
     iterations: int = Field(default=12, ge=1, le=10_000, description="iterations")
     acceleration: bool = Field(
-        default=True,
+        default=False,
         description="extrapolate between iterations (Biggs and Andrews 1997): about a third of the iterations",
     )
     background: float = Field(

@@ -116,7 +116,7 @@ def _settings_text(scenario: Scenario) -> str:
         "camera": {"pixel_um": pitch_um / scenario.pitch_px, "frame_interval_s": 0.1},
         "images": {"light_field": "raw/*.tif", "radiometry": "radiometry.tif", "dark": "dark.tif"},
         "volume": {"z_um": {"start": -depth_um, "stop": depth_um, "step": 8.0}, "samples_per_lenslet": 3},
-        "reconstruction": {"solver": "richardson_lucy", "iterations": 16},
+        "reconstruction": {"solver": "richardson_lucy", "iterations": 16, "acceleration": True},
         "output": {"format": "ome-zarr", "dtype": "float32"},
     }
     header = (
