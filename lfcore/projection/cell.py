@@ -43,7 +43,7 @@ def parity_matrix(length: int, dtype: npt.DTypeLike) -> Array:
 
 
 def change_basis(cells: Array, matrix: Array) -> Array:
-    """``A X A^T`` for every cell ``X`` of ``cells`` (…, n, n) with ``A`` = ``matrix`` (n, n): both axes to another basis."""
+    """``A X A^T`` for every cell ``X`` of ``cells`` (…, n, n) with ``A`` = ``matrix`` (n, n)."""
     length = len(matrix)
     if length <= LARGEST_JOINT_CELL:
         return (cells.reshape(-1, length * length) @ np.kron(matrix, matrix).T).reshape(cells.shape)

@@ -1,7 +1,7 @@
 """What a reconstruction costs, from the settings alone: plain arithmetic, so that a scheduler can size jobs with it.
 
-The rates are those of two cores of a server processor (``docs/measurements.md``); another machine is faster or slower by a factor, which
-leaves the even split of the work as it is.
+The rates are those of two cores of a server processor (``docs/measurements.md``). Another machine is faster or slower
+by a factor, which leaves the even split of the work as it is.
 """
 
 import math

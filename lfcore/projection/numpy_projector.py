@@ -1,7 +1,8 @@
 """The projector on the processor: FFTs over the lenslet grid and one real matrix product for each group of frequencies.
 
-Resident volumes are (frame, grid y, grid x, z * S * S) and resident images (frame, rows, columns, N * N), both with their cells in
-pixel order; the parity basis is entered on the way to the matrices. Every other back end is tested against this one.
+Resident volumes are (frame, grid y, grid x, z * S * S) and resident images (frame, rows, columns, N * N), both with
+their cells in pixel order; the parity basis is entered on the way to the matrices. Every other back end is tested
+against this one.
 """
 
 from collections.abc import Callable, Sequence
@@ -130,12 +131,12 @@ class NumpyProjector:
         """See ``Projector.update``; rounding must not make a voxel negative."""
         seen = normaliser > UNSEEN * normaliser.max()
         factor = np.divide(correction, normaliser, out=np.zeros_like(correction), where=seen)
-        return volume * np.maximum(factor, 0)
+        return np.asarray(volume * np.maximum(factor, 0))
 
     def extrapolate(self, current: Array, previous: Array, step: Host) -> Array:
         """See ``Projector.extrapolate``."""
         change = (current - previous) * step.astype(self.dtype)[:, None, None, None]
-        return np.maximum(current + change, 0, out=change)
+        return np.asarray(np.maximum(current + change, 0, out=change))
 
     def difference(self, first: Array, second: Array) -> Array:
         """``first - second``."""
@@ -143,7 +144,7 @@ class NumpyProjector:
 
     def inner(self, first: Array, second: Array) -> Host:
         """(frame,) inner products."""
-        return np.einsum("tyxc,tyxc->t", first, second, dtype=np.float64)
+        return np.asarray(np.einsum("tyxc,tyxc->t", first, second, dtype=np.float64))
 
     def _transform(self, cells: Array, basis: Array) -> Complex:
         """FFT over the lenslet grid of cells in the parity basis: (frame, frequency, cell group, length * length)."""
@@ -160,7 +161,7 @@ class NumpyProjector:
 
     def _product(self, spectrum: Complex, source: ChannelMap, target: ChannelMap, *, forward: bool) -> Complex:
         """Gather the members of each group as real rows, multiply by the shared matrix, scatter the results."""
-        frames, _, blocks, _ = spectrum.shape
+        frames = len(spectrum)
         target_blocks = 1 if forward else self.planes
         result = np.empty((frames, spectrum.shape[1], target_blocks, target.order.shape[1]), spectrum.dtype)
 
@@ -217,7 +218,7 @@ def _scatter(product: Array, result: Complex, members: npt.NDArray[np.intp], cha
 
 
 def _in_parts(count: int, work: Callable[[slice], None]) -> None:
-    """Call ``work`` on even parts of ``range(count)``, one thread a core: the products are too narrow for BLAS to share out."""
+    """Call ``work`` on even parts of ``range(count)``, a thread a core: BLAS cannot share out such narrow products."""
     workers = min(count, cpu_count() or 1)
     parts = [slice(count * index // workers, count * (index + 1) // workers) for index in range(workers)]
     with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:

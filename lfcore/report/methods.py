@@ -6,6 +6,8 @@ from typing import Any
 from lfcore.settings import Settings
 
 REFERENCES = (
+    "Biggs D. S. C., Andrews M. (1997), Acceleration of iterative image restoration algorithms, "
+    "Applied Optics 36, 1766-1775.",
     "Broxton M. et al. (2013), Wave optics theory and 3-D deconvolution for the light field microscope, "
     "Optics Express 21, 25418-25439.",
     "Levoy M., Ng R., Adams A., Footer M., Horowitz M. (2006), Light field microscopy, "
@@ -60,13 +62,15 @@ def _calibration(used: Settings, calibration: Mapping[str, Any] | None) -> str:
 
 def _reconstruction(used: Settings) -> str:
     planes, reconstruction, samples = used.volume.planes_um, used.reconstruction, used.volume.samples_per_lenslet
+    accelerated = "accelerated " if reconstruction.acceleration else ""
     where = f"z = {planes[0]:g} um"
     if len(planes) > 1:
         where = f"{len(planes)} planes from {min(planes):g} to {max(planes):g} um"
     return (
         f"Point images were computed by scalar wave optics (Broxton 2013) for {where} (positive towards the "
         f"objective) and {samples} x {samples} lateral samples a lenslet. Volumes were estimated by "
-        f"{reconstruction.iterations} iterations of Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974) with "
+        f"{reconstruction.iterations} iterations of {accelerated}Richardson-Lucy deconvolution (Richardson 1972, Lucy "
+        f"1974{', Biggs and Andrews 1997' if accelerated else ''}) with "
         f"the measured sensitivity of each pixel, missing pixels left out, and a constant background of "
         f"{reconstruction.background:g} of the frame's mean."
     )

@@ -91,7 +91,7 @@ def gather(run: RunPaths) -> Gathered:
 
 
 def metrics(gathered: Gathered) -> dict[str, Any]:
-    """The content of ``metrics.json``: seconds are summed over items, memory is that of the largest job."""
+    """The content of ``metrics.json``: seconds of items and preparation are summed, memory is the largest job's."""
     return {
         "frames": gathered.counts,
         "relative_residual": relative_residual(gathered),
@@ -148,7 +148,7 @@ def _stage_facts(gathered: Gathered) -> list[page.StageFacts]:
         {
             "stage": stage.value,
             "items": len(records),
-            "seconds": round(sum(record["seconds"] for record in records.values()), 3),
+            "seconds": round(sum(record["seconds"] + record["preparation_seconds"] for record in records.values()), 3),
             "peak_memory_bytes": max(record["peak_memory_bytes"] for record in records.values()),
         }
         for stage, records in gathered.done.items()

@@ -69,9 +69,11 @@ def process(
     if not pending:
         return Outcome(skipped=skipped)
     do = prepare()
+    preparation = time.monotonic() - started
     quarantined = 0
     for finished, item in enumerate(pending, start=1):
-        note = _attempt(run, stage, item, do, records.get(item["id"]))
+        note = _attempt(run, stage, item, do, records.get(item["id"]), preparation)
+        preparation = preparation if note else 0.0
         quarantined += bool(note)
         listener(Progress(stage, finished, len(pending), time.monotonic() - started, note))
     return Outcome(len(pending) - quarantined, skipped, quarantined)
@@ -117,8 +119,13 @@ def _is_done(run: RunPaths, item: WorkItem, record: Record | None) -> bool:
     return all(store.exists(_absolute(run, path)) for path in record["outputs"])
 
 
-def _attempt(run: RunPaths, stage: Stage, item: WorkItem, do: Do, stale: Record | None) -> str:
-    """Do one item and record it; the note says why it was set aside, if it was."""
+def _attempt(
+    run: RunPaths, stage: Stage, item: WorkItem, do: Do, stale: Record | None, preparation_seconds: float
+) -> str:
+    """Do one item and record it; the note says why it was set aside, if it was.
+
+    A job's preparation is on the record of its first item that is done.
+    """
     started = time.monotonic()
     try:
         result = do(item)
@@ -129,7 +136,11 @@ def _attempt(run: RunPaths, stage: Stage, item: WorkItem, do: Do, stale: Record 
             raise
         return f"{item['id']} set aside: {error}"
     outputs = [_relative(run, path) for path in result.get("outputs", ())]
-    cost = {"seconds": round(time.monotonic() - started, 3), "peak_memory_bytes": peak_memory_bytes()}
+    cost = {
+        "seconds": round(time.monotonic() - started, 3),
+        "preparation_seconds": round(preparation_seconds, 3),
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
     write_json(run.done(stage, item["id"]), {**result, **_circumstances(item), **cost, "outputs": outputs})
     store.delete(run.quarantine(stage, item["id"]))
     return ""
