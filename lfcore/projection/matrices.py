@@ -13,6 +13,7 @@ import numpy.typing as npt
 from lfcore.projection.cell import Array, change_basis, even_count, is_odd, pair_weight, parity_matrix
 from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.spectrum import FrequencyGroups
+from lfcore.projection.threads import in_parts
 
 
 def matrices(
@@ -21,22 +22,30 @@ def matrices(
     """The operator as (group, plane * S * S, N * N) real matrices, in the parity basis of samples and pixels."""
     samples, pixels = kernels[0].samples_per_lenslet, kernels[0].pixels_per_lenslet
     result = np.empty((len(groups.ky), len(kernels) * samples * samples, pixels * pixels), dtype)
-    evens, weight = even_count(samples), pair_weight(samples)
-    for plane, kernel in enumerate(kernels):
-        tables_y, tables_x = (
-            _tables(kernel.radius_lenslets, grid[0], dtype),
-            _tables(kernel.radius_lenslets, grid[1], dtype),
-        )
-        for a in range(evens):
-            for c in range(evens):
-                folded = _fold(kernel.image(a, c).astype(dtype, copy=False) * (weight[a] * weight[c]), pixels)
-                for parity_a, parity_c, block in _blocks(folded, tables_y, tables_x):
-                    if (parity_a and 2 * a + 1 == samples) or (parity_c and 2 * c + 1 == samples):
-                        continue
-                    row, column = a + parity_a * evens, c + parity_c * evens
-                    target = (plane * samples + row) * samples + column
-                    result[:, target] = _signed(block[groups.ky, :, groups.kx], parity_a, parity_c)
+
+    def work(part: slice) -> None:
+        for plane in range(*part.indices(len(kernels))):
+            block = result[:, plane * samples**2 : (plane + 1) * samples**2]
+            _fill_plane(block, kernels[plane], grid, groups)
+
+    in_parts(len(kernels), work)
     return result
+
+
+def _fill_plane(result: Array, kernel: PlaneKernels, grid: tuple[int, int], groups: FrequencyGroups) -> None:
+    """The matrices of one plane: (group, S * S, N * N)."""
+    samples, pixels, dtype = kernel.samples_per_lenslet, kernel.pixels_per_lenslet, result.dtype
+    evens, weight = even_count(samples), pair_weight(samples)
+    tables_y, tables_x = (_tables(kernel.radius_lenslets, lenslets, dtype) for lenslets in grid)
+    for a in range(evens):
+        for c in range(evens):
+            folded = _fold(kernel.image(a, c).astype(dtype, copy=False) * dtype.type(weight[a] * weight[c]), pixels)
+            for parity_a, parity_c, block in _blocks(folded, tables_y, tables_x):
+                if (parity_a and 2 * a + 1 == samples) or (parity_c and 2 * c + 1 == samples):
+                    continue
+                row, column = a + parity_a * evens, c + parity_c * evens
+                signed = _signed(block[groups.ky, :, groups.kx], parity_a, parity_c)
+                result[:, row * samples + column] = signed
 
 
 def _fold(image: Array, pixels: int) -> Array:

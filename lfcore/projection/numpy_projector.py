@@ -5,15 +5,11 @@ their cells in pixel order; the parity basis is entered on the way to the matric
 against this one.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from os import cpu_count
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfftn, rfftn
-from threadpoolctl import ThreadpoolController
 
 from lfcore.errors import SettingsError
 from lfcore.projection.cell import Array, change_basis, parity_matrix
@@ -21,6 +17,7 @@ from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.matrices import matrices
 from lfcore.projection.protocol import Host
 from lfcore.projection.spectrum import ChannelMap, Complex, channel_map, frequency_groups, grid_lenslets
+from lfcore.projection.threads import in_parts, single_threaded_blas
 
 UNSEEN = 1e-6
 
@@ -129,7 +126,7 @@ class NumpyProjector:
 
     def update(self, volume: Array, correction: Array, normaliser: Array) -> Array:
         """See ``Projector.update``; rounding must not make a voxel negative."""
-        seen = normaliser > UNSEEN * normaliser.max()
+        seen = normaliser > UNSEEN * normaliser.max((1, 2, 3), keepdims=True)
         factor = np.divide(correction, normaliser, out=np.zeros_like(correction), where=seen)
         return np.asarray(volume * np.maximum(factor, 0))
 
@@ -149,7 +146,8 @@ class NumpyProjector:
     def _transform(self, cells: Array, basis: Array) -> Complex:
         """FFT over the lenslet grid of cells in the parity basis: (frame, frequency, cell group, length * length)."""
         length = len(basis)
-        parity = change_basis(cells.reshape(-1, length, length), basis)
+        with single_threaded_blas():
+            parity = change_basis(cells.reshape(-1, length, length), basis)
         spectrum = rfftn(parity.reshape(cells.shape), axes=(1, 2), workers=-1)
         return np.asarray(spectrum).reshape(len(cells), -1, cells.shape[3] // length**2, length**2)
 
@@ -157,7 +155,8 @@ class NumpyProjector:
         """Inverse of ``_transform``: (frame, grid y, grid x, channel) cells in pixel order."""
         full = spectrum.reshape(len(spectrum), self.grid[0], self.grid[1] // 2 + 1, -1)
         parity = np.asarray(irfftn(full, self.grid, axes=(1, 2), workers=-1))
-        return change_basis(parity.reshape(-1, len(basis), len(basis)), basis.T).reshape(parity.shape)
+        with single_threaded_blas():
+            return change_basis(parity.reshape(-1, len(basis), len(basis)), basis.T).reshape(parity.shape)
 
     def _product(self, spectrum: Complex, source: ChannelMap, target: ChannelMap, *, forward: bool) -> Complex:
         """Gather the members of each group as real rows, multiply by the shared matrix, scatter the results."""
@@ -175,7 +174,7 @@ class NumpyProjector:
                 product = np.matmul(matrix, np.ascontiguousarray(rows.transpose(0, 2, 1))).transpose(0, 2, 1)
             _scatter(product, result, members, target)
 
-        _in_parts(len(self._matrices), work)
+        in_parts(len(self._matrices), work)
         return result
 
 
@@ -215,17 +214,3 @@ def _scatter(product: Array, result: Complex, members: npt.NDArray[np.intp], cha
         back = np.empty_like(values)
         back[..., channels.order[member]] = values * channels.factor[member].conj()
         result[:, members[:, member]] = back
-
-
-def _in_parts(count: int, work: Callable[[slice], None]) -> None:
-    """Call ``work`` on even parts of ``range(count)``, a thread a core: BLAS cannot share out such narrow products."""
-    workers = min(count, cpu_count() or 1)
-    parts = [slice(count * index // workers, count * (index + 1) // workers) for index in range(workers)]
-    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, parts))
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries of this process; looking for them takes a millisecond."""
-    return ThreadpoolController()
