@@ -1,8 +1,8 @@
 """Time of one projection and one Richardson-Lucy iteration with the numpy back end: ``python benchmarks/operator.py``.
 
-Each line is one case as JSON: medians of wall and processor milliseconds over ``REPEATS`` runs on random data, the bytes
-of the matrices that a projection must read at least once, and the floating point operations of its products. Below them
-stands what the machine reaches in a copy and in a matrix product, measured in the same run.
+Each line is one case as JSON: medians of wall and processor milliseconds over ``REPEATS`` runs on random data, the
+bytes of the matrices that a projection must read at least once, and the floating point operations of its products.
+Below them stands what the machine reaches in a copy and in a matrix product, measured in the same run.
 """
 
 import json
