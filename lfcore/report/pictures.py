@@ -41,21 +41,25 @@ def frame_picture(frame: Floats, title: str) -> bytes:
 
 
 def convergence_curve(residuals: Sequence[Sequence[float]]) -> bytes:
-    """Relative residual against iteration, a thin line a frame and their median; ``residuals[frame][iteration]``."""
+    """Relative residual against iteration, from 0, a thin line a frame and their median.
+
+    ``residuals[frame][iteration]``.
+    """
+    from matplotlib.collections import LineCollection
+
     with canvas(9.0, 4.2, paper="white", ink="#20242a") as figure:
         axes = figure.add_subplot()
         curves = [np.asarray(curve, dtype=np.float64) for curve in residuals if len(curve)]
-        for curve in curves:
-            axes.plot(
-                np.arange(1, len(curve) + 1), curve, color="#3a7ca5", alpha=max(0.15, 1 / len(curves) ** 0.5), lw=1
-            )
+        # One artist for all: ten thousand frames would take half a minute one by one.
+        lines = [np.column_stack([np.arange(len(curve)), curve]) for curve in curves]
+        opacity = max(0.15, 1 / max(len(curves), 1) ** 0.5)
+        axes.add_collection(LineCollection(lines, colors="#3a7ca5", alpha=opacity, linewidths=1))
+        axes.autoscale_view()
         if len(curves) > 1:
             shortest = min(len(curve) for curve in curves)
             median = np.median([curve[:shortest] for curve in curves], axis=0)
-            axes.plot(
-                np.arange(1, shortest + 1), median, color="#c1121f", lw=2, label=f"median of {len(curves)} frames"
-            )
-            axes.legend(frameon=False)
+            axes.plot(np.arange(shortest), median, color="#c1121f", lw=2, label=f"median of {len(curves)} frames")
+            axes.legend(frameon=False, loc="upper right")
         axes.set_xlabel("iteration")
         axes.set_ylabel(r"relative residual  $\|b - W H x\| \,/\, \|b\|$")
         axes.set_ylim(bottom=0)

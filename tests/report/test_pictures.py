@@ -70,6 +70,20 @@ def test_curves_of_any_number_are_drawn(residuals: list[list[float]]) -> None:
     opened(convergence_curve(residuals))
 
 
+def test_every_frame_has_a_curve_of_its_own() -> None:
+    def blue_rows(residuals: list[list[float]]) -> int:
+        image = opened(convergence_curve(residuals))
+        blue = (image[..., 2] > image[..., 0] + 40).any(axis=1)
+        return np.count_nonzero(np.diff(np.flatnonzero(blue)) > 3) + 1
+
+    assert [blue_rows([[level] * 5 for level in levels]) for levels in ([0.4], [0.4, 0.1], [0.4, 0.25, 0.1])] == [
+        1,
+        2,
+        # The middle one is under the median.
+        2,
+    ]
+
+
 @pytest.mark.parametrize("frame", [np.full((20, 30), np.nan), np.zeros((20, 30)), np.arange(600.0).reshape(20, 30)])
 def test_any_frame_is_drawn(frame: Floats) -> None:
     opened(frame_picture(frame, "raw/a_$b.tif"))
