@@ -68,7 +68,7 @@ def default_run(dataset: str, run_id: str, runs_root: str | None = None) -> str:
 
 
 def _checked_path(path: object, key: str) -> str:
-    if not isinstance(path, str) or not re.search(PATH_PATTERN, path):
+    if not isinstance(path, str) or not re.fullmatch(PATH_PATTERN, path):
         raise SettingsError(f"{key}: {path!r} must be {PATH_HINT}")
     return path.rstrip("/")
 

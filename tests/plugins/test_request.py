@@ -34,7 +34,8 @@ def test_default_runs_are_safe_and_differ_when_odd_ids_do(first: str, second: st
 
 
 @pytest.mark.parametrize(
-    "dataset", [None, 3, "", "fish3", "../fish3", "/data/../etc", "/data/..", "/", "s3://bucket", "s3://", "/a\nb"]
+    "dataset",
+    [None, 3, "", "fish3", "../fish3", "/data/../etc", "/data/..", "/", "s3://bucket", "s3://", "/a\nb", "/a\n"],
 )
 def test_bad_data_sets_are_refused_by_name(dataset: object) -> None:
     with pytest.raises(SettingsError, match=r"^dataset: .*must be an absolute path or s3://"):
