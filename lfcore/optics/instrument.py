@@ -7,6 +7,9 @@ from typing import Literal
 from lfcore.contracts import fingerprint
 from lfcore.settings import Settings
 
+MARGIN_LENSLETS = 2
+"""A point image is cut off so far outside its geometric blur."""
+
 
 @dataclass(frozen=True)
 class Instrument:
@@ -43,6 +46,10 @@ class Instrument:
         """Radius of the geometric blur of a point at ``z_um``, in lenslets."""
         tangent = math.tan(math.asin(self.numerical_aperture / self.medium_index))
         return abs(z_um) * tangent / self.object_pitch_um
+
+    def window_radius_lenslets(self, z_um: float) -> int:
+        """Lenslets on each side of the middle one that a point image at ``z_um`` needs: its blur and a margin."""
+        return math.ceil(self.blur_radius_lenslets(z_um)) + MARGIN_LENSLETS
 
 
 def instrument_from(

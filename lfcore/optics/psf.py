@@ -21,13 +21,6 @@ from lfcore.optics.instrument import Instrument
 Complex = npt.NDArray[np.complexfloating]
 RealImage = npt.NDArray[np.floating]
 
-MARGIN_LENSLETS = 2
-
-
-def window_radius_lenslets(instrument: Instrument, z_um: float) -> int:
-    """Lenslets on each side of the middle one that a point image at ``z_um`` needs: its geometric blur and a margin."""
-    return math.ceil(instrument.blur_radius_lenslets(z_um)) + MARGIN_LENSLETS
-
 
 def point_images(
     instrument: Instrument,
@@ -42,7 +35,7 @@ def point_images(
     Returns (point, y, x) of ``dtype`` (float32 or float64), ``N`` pixels a lenslet and ``2 radius + 1`` lenslets a
     side. The energy that passes the pupil is one, so what lies outside the window is missing from the sum.
     """
-    radius = window_radius_lenslets(instrument, z_um) if radius_lenslets is None else radius_lenslets
+    radius = instrument.window_radius_lenslets(z_um) if radius_lenslets is None else radius_lenslets
     side = (2 * radius + 1) * instrument.pixels_per_lenslet
     images = np.zeros((len(offsets_um), side, side), dtype)
     for wavelength_um, weight in instrument.spectrum:

@@ -4,7 +4,6 @@ The rates are those of two cores of a server processor (``docs/measurements.md``
 by a factor, which leaves the even split of the work as it is.
 """
 
-import math
 from dataclasses import dataclass
 
 from lfcore.optics.instrument import instrument_from
@@ -19,7 +18,6 @@ COMPLEX_BYTES = 8
 FIELD_ARRAYS = 7
 VOLUME_ARRAYS = 8
 FIELD_OVERSAMPLING = 3
-MARGIN_LENSLETS = 2
 INTERPRETER_BYTES = 400_000_000
 
 
@@ -36,7 +34,7 @@ def estimate(settings: Settings, rows: int, columns: int) -> Cost:
     """Cost of a field of ``rows`` x ``columns`` lenslets with the numpy back end."""
     instrument = instrument_from(settings)
     samples, planes = settings.volume.samples_per_lenslet, settings.volume.planes_um
-    radii = [math.ceil(instrument.blur_radius_lenslets(z)) + MARGIN_LENSLETS for z in planes]
+    radii = [instrument.window_radius_lenslets(z) for z in planes]
     sides = [(2 * radius + 2) * instrument.pixels_per_lenslet * FIELD_OVERSAMPLING for radius in radii]
     half = (samples + 1) // 2
     images = half * (half + 1) // 2 * len(instrument.spectrum)

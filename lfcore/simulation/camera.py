@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 
 from lfcore.calibration.lattice import Lattice
 from lfcore.optics.instrument import Instrument
-from lfcore.optics.psf import point_images, window_radius_lenslets
+from lfcore.optics.psf import point_images
 from lfcore.simulation.phantoms import Floats, Phantom
 
 FINE = 2
@@ -74,7 +74,7 @@ def expected_frames(bench: Bench, phantom: Phantom) -> Floats:
     rows, columns = high - low + 1
     light_field = np.zeros((len(phantom.brightness), rows * size, columns * size))
     for (z_um, down, right), members in _places(phantom, pitch_um).items():
-        radius = window_radius_lenslets(fine, z_um)
+        radius = fine.window_radius_lenslets(z_um)
         image = point_images(fine, z_um, [(down * pitch_um, right * pitch_um)], radius)[0]
         for point, row, column in members:
             _add(

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.special import j1
 
 from lfcore.optics.instrument import Instrument
-from lfcore.optics.psf import point_images, pupil_energy, window_radius_lenslets
+from lfcore.optics.psf import point_images, pupil_energy
 from tests.instruments import instrument
 
 NOTHING = {"focal_length_um": 1e9, "sensor_distance_um": 1e-6}
@@ -78,7 +78,7 @@ def test_the_native_image_is_the_airy_pattern() -> None:
 
 @pytest.mark.parametrize("z_um", [0.0, 12.0, -20.0])
 def test_what_passes_the_pupil_arrives(z_um: float) -> None:
-    radius = window_radius_lenslets(instrument(), z_um) + 3
+    radius = instrument().window_radius_lenslets(z_um) + 3
     image = point_images(instrument(), z_um, [(0.7, -1.1)], radius, np.float64, guard_lenslets=3.0)[0]
     assert 0.99 < image.sum() <= 1.0 + 1e-3
     narrow = point_images(instrument(), z_um, [(0.7, -1.1)], radius - 3, np.float64)[0]
