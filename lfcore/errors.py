@@ -4,6 +4,7 @@ Each class carries the process exit code that a scheduler acts on (see ``docs/co
 retrying cannot help with 65 and 78, and helps with 75.
 """
 
+import errno
 from typing import ClassVar
 
 EXIT_DONE = 0
@@ -12,6 +13,9 @@ EXIT_BAD_DATA = 65
 EXIT_UNAVAILABLE = 69
 EXIT_TEMPORARY = 75
 EXIT_BAD_SETTINGS = 78
+
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The numbers of the operating system's errors that mean: no room for this file."""
 
 
 class LfcoreError(Exception):

@@ -1,6 +1,5 @@
 """The ``lfcore`` command: finds the verb, and turns every error into one line and an exit code."""
 
-import errno
 import importlib
 import signal
 import sys
@@ -12,11 +11,10 @@ from typing import NamedTuple, NoReturn
 import click
 
 from lfcore import __version__
-from lfcore.errors import EXIT_DONE, EXIT_TEMPORARY, LfcoreError
+from lfcore.errors import DISK_IS_FULL, EXIT_DONE, EXIT_TEMPORARY, LfcoreError
 
 EXIT_UNEXPECTED = 1
 DEBUG_FLAG = "--debug"
-DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Interrupted(BaseException):

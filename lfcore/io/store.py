@@ -5,7 +5,6 @@ disk and then take the final name. An object store's puts are atomic by themselv
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -16,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from lfcore.errors import DataError, LfcoreError, SettingsError, TemporaryError, UnavailableError
+from lfcore.errors import DISK_IS_FULL, DataError, LfcoreError, SettingsError, TemporaryError, UnavailableError
 
-DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HASH_BLOCK_BYTES = 1 << 20
 REQUESTS_AT_ONCE = 16
 
