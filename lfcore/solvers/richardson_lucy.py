@@ -58,7 +58,7 @@ def richardson_lucy(
     weights, counts = projector.pack_image(weight), projector.pack_image(light)
     offset = projector.pack_image(np.where(seen, background[:, None, None], 0))
     normaliser = projector.adjoint(weights)
-    volume = _back_projection(projector, counts, weights, normaliser)
+    volume = _back_projection(projector, len(measured), counts, weights, normaliser)
     path = _Path(projector, accelerate)
     residuals = []
     for iteration in range(iterations + 1):
@@ -96,13 +96,13 @@ class _Path(Generic[Resident]):
 
 
 def _back_projection(
-    projector: Projector[Resident], counts: Resident, weights: Resident, normaliser: Resident
+    projector: Projector[Resident], frames: int, counts: Resident, weights: Resident, normaliser: Resident
 ) -> Resident:
     """A weighted mean of what each voxel's pixels saw, of the right order from the first step.
 
     ``H^T W b / H^T W (W H 1)``.
     """
-    uniform = projector.pack_volume(np.ones((len(projector.unpack_image(counts)), *projector.volume_shape)))
+    uniform = projector.pack_volume(np.ones((frames, *projector.volume_shape)))
     expected = projector.weigh(projector.forward(uniform), weights)
     correction = projector.adjoint(projector.weigh(counts, weights))
     return projector.update(uniform, correction, projector.adjoint(projector.weigh(expected, weights)))

@@ -14,13 +14,13 @@ from lfcore.report.pictures import lattice_picture
 from lfcore.stages.normalise import read_dark, read_normalised
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import read_run
-from lfcore.stages.runner import Do, Outcome, Record, process, write_json
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, write_json
 
 
 def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
     """Calibrate the run: ``calibration.json``, ``lattice.png`` and ``sensitivity.tif``."""
 
-    def prepare() -> Do:
+    def prepare(pulse: Pulse) -> Do:
         return lambda item: calibrate(run)
 
     return process(run, Stage.CALIBRATE, items, prepare, listener)

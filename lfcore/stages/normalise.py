@@ -11,7 +11,7 @@ from lfcore.io import sources, store, tiff
 from lfcore.io.sources import Frame
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import read_run
-from lfcore.stages.runner import Do, Outcome, Record, process
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, process
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ ROUNDING_COUNTS = 0.5
 def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
     """Normalise the frames of ``items`` into ``normalised/``."""
 
-    def prepare() -> Do:
+    def prepare(pulse: Pulse) -> Do:
         dark = read_dark(read_run(run).inputs_of("dark"))
 
         def do(item: WorkItem) -> Record:

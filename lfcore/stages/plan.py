@@ -13,7 +13,7 @@ from lfcore.projection import cost
 from lfcore.stages.dataset import DataSet, InputFile, examine
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RUN_FORMAT, RunRecord, read_run
-from lfcore.stages.runner import Do, Outcome, Record, process, write_json
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, write_json
 
 PLANNED = (Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS, Stage.RECONSTRUCT, Stage.REPORT)
 LIBRARIES = ("numpy", "scipy", "tifffile", "zarr")
@@ -30,7 +30,7 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
         plan(item["dataset"], run, item["settings"])
         return {"outputs": [run.run_json, *(run.items(stage) for stage in PLANNED)]}
 
-    def prepare() -> Do:
+    def prepare(pulse: Pulse) -> Do:
         return do
 
     return process(run, Stage.PLAN, items, prepare, listener)

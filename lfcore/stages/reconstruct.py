@@ -19,7 +19,7 @@ from lfcore.solvers.richardson_lucy import Estimate, richardson_lucy
 from lfcore.stages.grid import volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
-from lfcore.stages.runner import Do, Outcome, Record, process, require_frame
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, require_frame
 from lfcore.stages.transforms import TransformStore, read_calibration
 
 Image = npt.NDArray[np.float32]
@@ -28,14 +28,14 @@ Image = npt.NDArray[np.float32]
 def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
     """Reconstruct the frames of ``items``; the projector is built once for all of them."""
 
-    def prepare() -> Do:
+    def prepare(pulse: Pulse) -> Do:
         scene = Scene.load(run)
         _create_output(run, scene)
 
         def do(item: WorkItem) -> Record:
             frame = int(item["frame"])
             require_frame(run, Stage.NORMALISE, str(item["id"]))
-            estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32))
+            estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse)
             volume = _inside(estimate.volume[0], scene)
             residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]
             return {"outputs": _write(run, scene, frame, volume), "residuals": residuals}
@@ -72,10 +72,11 @@ class Scene:
         white = sources.read_frame(run.sensitivity)
         return cls(record, calibration, projector, weight_of(projector, white.astype(np.float32)))
 
-    def reconstruct(self, frame: Image) -> Estimate:
+    def reconstruct(self, frame: Image, pulse: Pulse = lambda part: None) -> Estimate:
         """The volume of a normalised frame (y, x) in camera coordinates."""
         rectified = rectifier(self.calibration)(frame)
-        return reconstruct_frames(self.projector, rectified[None], self.weight, self.record.settings.reconstruction)
+        settings = self.record.settings.reconstruction
+        return reconstruct_frames(self.projector, rectified[None], self.weight, settings, pulse)
 
 
 def weight_of(projector: Projector[Image], white: Image) -> Image:
@@ -86,7 +87,11 @@ def weight_of(projector: Projector[Image], white: Image) -> Image:
 
 
 def reconstruct_frames(
-    projector: Projector[Image], rectified: Image, weight: Image, settings: Reconstruction
+    projector: Projector[Image],
+    rectified: Image,
+    weight: Image,
+    settings: Reconstruction,
+    pulse: Pulse = lambda part: None,
 ) -> Estimate:
     """Volumes (frame, z, y, x), margin included, of rectified frames (frame, y, x) with NaN where missing.
 
@@ -102,6 +107,7 @@ def reconstruct_frames(
         np.maximum(settings.background * mean, 0),
         settings.iterations,
         settings.acceleration,
+        lambda iteration, residual: pulse(iteration / settings.iterations),
     )
 
 

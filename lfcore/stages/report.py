@@ -22,7 +22,7 @@ from lfcore.report import page, pictures
 from lfcore.stages.grid import VolumeGrid, volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
-from lfcore.stages.runner import Do, Outcome, Record, process, read_items, read_records, write_json
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, read_items, read_records, write_json
 
 STAGES = (Stage.PLAN, Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS, Stage.RECONSTRUCT)
 FRAMES_SHOWN = 3
@@ -56,7 +56,7 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
     Raises, after that, ``DataError`` when frames were set aside and ``UsageError`` when frames are still to be done.
     """
 
-    def prepare() -> Do:
+    def prepare(pulse: Pulse) -> Do:
         return lambda item: report(run)
 
     outcome = process(run, Stage.REPORT, items, prepare, listener)

@@ -4,11 +4,11 @@ Every stage module has one entry point of this form (`StageFunction`)::
 
     def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome
 
-It hands `process` a function ``prepare`` that is called once, and only if something is left to do; it loads
+It hands `process` a function ``prepare(pulse)`` that is called once, and only if something is left to do; it loads
 what the items share and returns ``do(item) -> Record``. ``do`` writes the item's output and returns what its
 completion record shall say beside the usual: ``outputs`` (full paths, checked before an item is skipped) and any
-JSON values, for instance metrics. The record is written last and atomically, so an item that was
-interrupted is simply done again.
+JSON values, for instance metrics. An item that takes long calls ``pulse`` with its part done, from 0 to 1. The record
+is written last and atomically, so an item that was interrupted is simply done again.
 
 A `DataError` sets the item aside in ``quarantine/`` in the stages that work frame by frame, and the others go on;
 any other error, or one in another stage, ends the stage. Items that were set aside are tried
@@ -34,6 +34,7 @@ from lfcore.stages.progress import Listener, Progress, silent
 
 Record = Mapping[str, Any]
 Do = Callable[[WorkItem], Record]
+Pulse = Callable[[float], None]
 FRAME_STAGES = (Stage.NORMALISE, Stage.RECONSTRUCT)
 ALWAYS_AGAIN = (Stage.PLAN, Stage.REPORT)
 
@@ -55,7 +56,7 @@ class StageFunction(Protocol):
 
 
 def process(
-    run: RunPaths, stage: Stage, items: Sequence[WorkItem], prepare: Callable[[], Do], listener: Listener = silent
+    run: RunPaths, stage: Stage, items: Sequence[WorkItem], prepare: Callable[[Pulse], Do], listener: Listener = silent
 ) -> Outcome:
     """Do the items that have no valid completion record; see the module's text."""
     reset_peak()
@@ -68,13 +69,18 @@ def process(
     listener(Progress(stage, 0, len(pending), 0.0, note))
     if not pending:
         return Outcome(skipped=skipped)
-    do = prepare()
+    finished = quarantined = 0
+
+    def pulse(part: float) -> None:
+        listener(Progress(stage, finished, len(pending), time.monotonic() - started, part=part))
+
+    do = prepare(pulse)
     preparation = time.monotonic() - started
-    quarantined = 0
-    for finished, item in enumerate(pending, start=1):
+    for item in pending:
         note = _attempt(run, stage, item, do, records.get(item["id"]), preparation)
         preparation = preparation if note else 0.0
         quarantined += bool(note)
+        finished += 1
         listener(Progress(stage, finished, len(pending), time.monotonic() - started, note))
     return Outcome(len(pending) - quarantined, skipped, quarantined)
 

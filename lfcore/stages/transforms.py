@@ -13,7 +13,7 @@ from lfcore.optics.instrument import Instrument, instrument_from
 from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, plane_kernels
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
-from lfcore.stages.runner import Do, Outcome, Record, process, write_json
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, write_json
 
 KERNEL_FORMAT = 1
 """Raised when kernels of an earlier version are no longer right."""
@@ -56,7 +56,7 @@ class TransformStore:
 def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
     """Compute the kernels of the planes of ``items`` that no run has computed yet."""
 
-    def prepare() -> Do:
+    def prepare(pulse: Pulse) -> Do:
         kept = TransformStore.of_run(read_run(run), read_calibration(run))
 
         def do(item: WorkItem) -> Record:

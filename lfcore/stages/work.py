@@ -73,6 +73,6 @@ def _number(environment: Mapping[str, str], *names: str, default: str) -> int:
             break
     else:
         text = default
-    if not text.isdigit():
+    if not text.isdecimal():
         raise SettingsError(f"{name}='{text}': must be a whole number")
     return int(text)

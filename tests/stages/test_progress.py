@@ -38,3 +38,17 @@ def test_notes_are_always_shown() -> None:
     stream = io.StringIO()
     Console(stream)(Progress("normalise", 7, 1000, 1.0, "frame_000006 set aside: x.tif: is cut short"))
     assert stream.getvalue() == "normalise: frame_000006 set aside: x.tif: is cut short\n"
+
+
+def test_a_log_hears_of_an_item_that_takes_long() -> None:
+    stream = io.StringIO()
+    console = Console(stream)
+    for second in range(0, 41):
+        console(Progress("reconstruct", 0, 1, float(second), part=second / 40))
+    assert stream.getvalue().splitlines() == [
+        "reconstruct 0/1 (0 %), 0.0 s",
+        "reconstruct 0/1 (25 %), 10.0 s, 30.0 s left",
+        "reconstruct 0/1 (50 %), 20.0 s, 20.0 s left",
+        "reconstruct 0/1 (75 %), 30.0 s, 10.0 s left",
+        "reconstruct 0/1 (100 %), 40.0 s",
+    ]

@@ -25,7 +25,7 @@ def _reconstruct(run: RunPaths, frames: slice = slice(None)) -> None:
     record = read_run(run)
     grid = volume_grid(record.settings, Calibration.from_json(json.loads(store.read_bytes(run.calibration_json))))
 
-    def prepare() -> runner.Do:
+    def prepare(pulse: runner.Pulse) -> runner.Do:
         series = ome_zarr.VolumeSeries(
             (record.frames, *grid.shape), record.settings.volume.planes_um, grid.voxel_um[1:], None, "float32", "x", {}
         )

@@ -28,7 +28,7 @@ class Toy:
         self.prepared, self.calls, self.seen = 0, list[int](), list[Progress]()
 
     def __call__(self, items: Sequence[WorkItem], stage: Stage = Stage.NORMALISE) -> runner.Outcome:
-        def prepare() -> runner.Do:
+        def prepare(pulse: runner.Pulse) -> runner.Do:
             self.prepared += 1
             return self.do
 

@@ -27,7 +27,7 @@ def do(item: WorkItem) -> runner.Record:
 
 def toy_job(listener: object) -> runner.Outcome:
     """Stand in for the job that ``lfcore work`` would do."""
-    return runner.process(RUN, Stage.NORMALISE, ITEMS, lambda: do)
+    return runner.process(RUN, Stage.NORMALISE, ITEMS, lambda pulse: do)
 
 
 Path(RUN.root).mkdir(exist_ok=True)
