@@ -5,6 +5,7 @@ Every number carries its unit in its name. Unknown keys are refused, naming the 
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -135,7 +136,7 @@ class Volume(Section):
     """Where the volume is sampled."""
 
     z_um: ZRange | list[Annotated[float, Field(allow_inf_nan=False)]] = Field(
-        description="planes, um: {start, stop, step} or a list; z > 0 is towards the objective"
+        description="planes, um: {start, stop, step} or a rising list; z > 0 is towards the objective"
     )
     samples_per_lenslet: int = Field(default=8, ge=1, le=64, description="volume samples per lenslet, laterally")
 
@@ -146,8 +147,9 @@ class Volume(Section):
             raise ValueError("z_um holds no planes; stop must not be below start")
         if count > MAXIMUM_PLANES:
             raise ValueError(f"z_um holds {count} planes, more than {MAXIMUM_PLANES}; use a larger step")
-        if len(set(self.planes_um)) != count:
-            raise ValueError("z_um lists a plane twice")
+        # A volume's metadata hold one start and one step, so the first plane must be the lowest.
+        if any(above <= below for below, above in pairwise(self.planes_um)):
+            raise ValueError("z_um must list every plane once, from the lowest to the highest")
         return self
 
     @property

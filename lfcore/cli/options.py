@@ -33,7 +33,7 @@ class SliceType(click.ParamType[Slice]):
         if isinstance(value, tuple):
             return value
         index, _, slices = value.partition("/")
-        if not (index.isdigit() and slices.isdigit() and int(index) < int(slices)):
+        if not (index.isdecimal() and slices.isdecimal() and int(index) < int(slices)):
             self.fail(f"'{value}' is no slice; give i/n with 0 <= i < n, for instance 0/4", param, ctx)
         return int(index), int(slices)
 

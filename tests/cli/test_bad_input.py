@@ -68,6 +68,8 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
         78,
         "numerical_aperture 1.4 must be below medium_index 1.33",
     ),
+    "falling planes": (_as_it_is, _set("volume.z_um=[10, 0, -10]"), 78, "from the lowest to the highest"),
+    "a plane twice": (_as_it_is, _set("volume.z_um=[0, 0]"), 78, "every plane once"),
     "no planes": (_as_it_is, _set("volume.z_um.start=20"), 78, "z_um holds no planes"),
     "pattern without files": (
         _as_it_is,

@@ -57,7 +57,14 @@ def test_version(lfcore: Callable[..., object]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["paint"], ["run"], ["run", "a"], ["normalise", "r", "--slice", "2/2"], ["normalise", "r", "--slice", "x"]],
+    [
+        ["paint"],
+        ["run"],
+        ["run", "a"],
+        ["normalise", "r", "--slice", "2/2"],
+        ["normalise", "r", "--slice", "x"],
+        ["normalise", "r", "--slice", "\u00b2/3"],
+    ],
 )
 def test_wrong_usage(lfcore: Callable[..., object], arguments: list[str]) -> None:
     result = lfcore(*arguments)

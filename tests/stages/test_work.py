@@ -48,6 +48,7 @@ def test_planning_is_a_job_too(tiny_dataset: MakeDataset, tmp_path: Path) -> Non
     [
         ({}, "LIST_FILE_S3_PATH is not set"),
         ({"ARRAY_SIZE": "x"}, "ARRAY_SIZE='x': must be a whole number"),
+        ({"ARRAY_SIZE": "\u00b2"}, "must be a whole number"),
         ({"ARRAY_SIZE": "2", "SLICE_INDEX": "2"}, "slice 2/2"),
         ({"ARRAY_SIZE": "2", "SLICE_INDEX": "-1"}, "SLICE_INDEX='-1'"),
     ],
