@@ -10,7 +10,7 @@ from lfcore.cli.options import dataset_argument, parse_assignments, set_option
 @click.option("--z", "z_um", type=float, required=True, help="Depth of the point, um; z > 0 is towards the objective.")
 @click.option("--dy", "dy_um", type=float, default=0.0, help="Offset down from the axis of the middle lenslet, um.")
 @click.option("--dx", "dx_um", type=float, default=0.0, help="Offset right from the axis of the middle lenslet, um.")
-@click.option("--lenslets", type=click.IntRange(1), help="Lenslets a side, odd; default: the blur and a margin.")
+@click.option("--lenslets", type=click.IntRange(1), help="Lenslets a side, odd; default: the blur and a wide margin.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), required=True, help="TIFF file to write, float32 (y, x)."
 )

@@ -16,7 +16,8 @@ from lfcore.settings import Settings
 from lfcore.stages.dataset import read_settings
 
 FINE_GUARD_LENSLETS = 4.0
-"""A single image can afford a wide guard; the kernels of a volume make do with less."""
+EXTRA_LENSLETS = 4
+"""A single image can afford a wide window and a wide guard; the kernels of a volume make do with less."""
 
 
 def point_image(
@@ -34,7 +35,7 @@ def point_image(
     if lenslets is not None and lenslets % 2 == 0:
         raise UsageError(f"--lenslets {lenslets}: must be odd, the image is centred on a lenslet")
     instrument = instrument_from(read_settings(dataset, overrides))
-    radius = None if lenslets is None else lenslets // 2
+    radius = instrument.window_radius_lenslets(z_um) + EXTRA_LENSLETS if lenslets is None else lenslets // 2
     image = point_images(instrument, z_um, [offset_um], radius, np.float64, FINE_GUARD_LENSLETS)[0]
     store.write_bytes(output, tiff.encode_image(image))
     return float(image.sum())
