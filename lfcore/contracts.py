@@ -40,6 +40,10 @@ class Stage(StrEnum):
     REPORT = "report"
 
 
+PLANNED = tuple(stage for stage in Stage if stage is not Stage.PLAN)
+"""The stages whose items ``plan`` writes, in the order of the work."""
+
+
 def slice_bounds(index: int, slices: int, items: int) -> tuple[int, int]:
     """First and one-past-last item of slice ``index`` of ``slices`` over ``items`` items.
 

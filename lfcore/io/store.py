@@ -99,6 +99,14 @@ def exists(path: str) -> bool:
         return Path(path).exists() if is_local(path) else bool(_file_system(path).exists(path))
 
 
+def existing(paths: Sequence[str]) -> list[str]:
+    """Those of ``paths`` that are there."""
+    if all(map(is_local, paths)):
+        return [path for path in paths if exists(path)]
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        return [path for path, there in zip(paths, pool.map(exists, paths), strict=True) if there]
+
+
 def delete(path: str) -> None:
     """Remove a file; one that is not there is no error."""
     with explained(path), contextlib.suppress(FileNotFoundError):

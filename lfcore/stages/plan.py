@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lfcore
-from lfcore.contracts import RunPaths, Stage, WorkItem, dump_items, fingerprint
+from lfcore.contracts import PLANNED, RunPaths, Stage, WorkItem, dump_items, fingerprint
 from lfcore.errors import SettingsError
 from lfcore.io import store
 from lfcore.projection import cost
@@ -14,8 +14,8 @@ from lfcore.stages.dataset import DataSet, InputFile, examine
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RUN_FORMAT, RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, write_json
+from lfcore.stages.transforms import KERNEL_FORMAT
 
-PLANNED = (Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS, Stage.RECONSTRUCT, Stage.REPORT)
 LIBRARIES = ("numpy", "scipy", "tifffile", "zarr")
 PROCESS_BYTES = 300 << 20
 BYTES_PER_PIXEL = 150
@@ -80,12 +80,14 @@ def make_items(found: DataSet, run: RunPaths) -> dict[Stage, list[WorkItem]]:
         name, identity = f"frame_{frame:06d}", [file.checksum, page]
         content = [RUN_FORMAT, dark, identity]
         normalise.append(item(Stage.NORMALISE, name, content, frame=frame, source=file.path, page=page))
-        reconstruct.append(item(Stage.RECONSTRUCT, name, [shared, identity], frame=frame))
+        reconstruct.append(item(Stage.RECONSTRUCT, name, [shared, KERNEL_FORMAT, identity], frame=frame))
     planes = enumerate(found.settings.volume.planes_um)
+    # A run that was moved, or kernels of another version, lie elsewhere.
+    kernels = [shared, KERNEL_FORMAT, _beside(run.root, "transforms")]
     return {
         Stage.NORMALISE: normalise,
         Stage.CALIBRATE: [item(Stage.CALIBRATE, "calibrate", shared)],
-        Stage.TRANSFORMS: [item(Stage.TRANSFORMS, f"plane_{index:05d}", [shared, z], z_um=z) for index, z in planes],
+        Stage.TRANSFORMS: [item(Stage.TRANSFORMS, f"plane_{index:05d}", [kernels, z], z_um=z) for index, z in planes],
         Stage.RECONSTRUCT: reconstruct,
         Stage.REPORT: [item(Stage.REPORT, "report", [shared, [entry["hash"] for entry in reconstruct]])],
     }

@@ -19,7 +19,7 @@ from lfcore.solvers.richardson_lucy import Estimate, richardson_lucy
 from lfcore.stages.grid import volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
-from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, require_frame
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, planned_hashes, process, require_frame
 from lfcore.stages.transforms import TransformStore, read_calibration
 
 Image = npt.NDArray[np.float32]
@@ -31,10 +31,11 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
     def prepare(pulse: Pulse) -> Do:
         scene = Scene.load(run)
         _create_output(run, scene)
+        normalised = planned_hashes(run, Stage.NORMALISE)
 
         def do(item: WorkItem) -> Record:
             frame = int(item["frame"])
-            require_frame(run, Stage.NORMALISE, str(item["id"]))
+            require_frame(run, Stage.NORMALISE, str(item["id"]), normalised.get(item["id"]))
             estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse)
             volume = _inside(estimate.volume[0], scene)
             residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]

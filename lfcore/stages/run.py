@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lfcore.contracts import RunPaths, Stage, plan_item
+from lfcore.contracts import PLANNED, RunPaths, Stage, plan_item
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.work import do_slice, stage_function
 
@@ -16,5 +16,5 @@ def run_all(
     Raises ``DataError`` at the end when frames were set aside, and whatever ends a stage at once.
     """
     stage_function(Stage.PLAN)(run, [plan_item(dataset, run.root, overrides)], listener)
-    for stage in (Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS, Stage.RECONSTRUCT, Stage.REPORT):
+    for stage in PLANNED:
         do_slice(run, stage, listener=listener)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from lfcore.contracts import RunPaths, Stage, WorkItem, parse_items
+from lfcore.contracts import RunPaths, Stage, WorkItem, join, parse_items
 from lfcore.errors import DataError, UsageError
 from lfcore.io import store
 from lfcore.stages.memory import peak_memory_bytes, reset_peak
@@ -62,7 +62,8 @@ def process(
     reset_peak()
     records = read_records(run.done, run, stage, items)
     always = stage in ALWAYS_AGAIN
-    pending = [item for item in items if always or not _is_done(run, item, records.get(item["id"]))]
+    there = set() if always else _outputs_there(run, records)
+    pending = [item for item in items if always or not _is_done(item, records.get(item["id"]), there)]
     skipped = len(items) - len(pending)
     note = f"{skipped} of {len(items)} items were done before" if skipped else "" if items else "nothing to do"
     started = time.monotonic()
@@ -85,17 +86,31 @@ def process(
     return Outcome(len(pending) - quarantined, skipped, quarantined)
 
 
-def require_frame(run: RunPaths, stage: Stage, frame_id: str) -> None:
-    """Make sure that an earlier stage has done a frame.
+def require_frame(run: RunPaths, stage: Stage, frame_id: str, planned: str | None) -> None:
+    """Make sure that an earlier stage has done a frame as it is planned now, with the hash ``planned``.
 
-    Raises ``DataError`` when it was set aside there, ``UsageError`` when that stage has not been run yet.
+    Raises ``DataError`` when it was set aside there, ``UsageError`` when that stage has not been run yet, or on an
+    earlier input only.
     """
-    if store.exists(run.done(stage, frame_id)):
+    if current_record(run.done(stage, frame_id), planned):
         return
-    aside = store.read_many([run.quarantine(stage, frame_id)])
+    aside = current_record(run.quarantine(stage, frame_id), planned)
     if aside:
-        raise DataError(f"{stage}: {json.loads(*aside.values())['error']}")
-    raise UsageError(f"{frame_id} of {run.root} has not been through {stage}; run 'lfcore {stage}' on it first")
+        raise DataError(f"{stage}: {aside['error']}")
+    where = f"{frame_id} of {run.root} has not been through {stage} as it is planned now"
+    raise UsageError(f"{where}; run 'lfcore {stage}' on it first")
+
+
+def current_record(path: str, planned: str | None) -> Record | None:
+    """The record at ``path`` if it is there and belongs to the item as it is planned now, with the hash ``planned``."""
+    content = store.read_many([path])
+    record: Record | None = json.loads(*content.values()) if content else None
+    return record if record and record["hash"] == planned else None
+
+
+def planned_hashes(run: RunPaths, stage: Stage) -> dict[str, str]:
+    """The hash of every planned item of a stage, by item id. Raises as `read_items`."""
+    return {item["id"]: item["hash"] for item in read_items(run, stage)}
 
 
 def read_items(run: RunPaths, stage: Stage) -> list[WorkItem]:
@@ -119,10 +134,14 @@ def write_json(path: str, content: object) -> None:
     store.write_bytes(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
-def _is_done(run: RunPaths, item: WorkItem, record: Record | None) -> bool:
-    if record is None or record["hash"] != item["hash"]:
-        return False
-    return all(store.exists(_absolute(run, path)) for path in record["outputs"])
+def _outputs_there(run: RunPaths, records: Mapping[str, Record]) -> set[str]:
+    """Those of the recorded outputs that exist, as they are recorded."""
+    recorded = {_absolute(run, path): path for record in records.values() for path in record["outputs"]}
+    return {recorded[path] for path in store.existing(list(recorded))}
+
+
+def _is_done(item: WorkItem, record: Record | None, there: set[str]) -> bool:
+    return record is not None and record["hash"] == item["hash"] and there.issuperset(record["outputs"])
 
 
 def _attempt(
@@ -181,4 +200,5 @@ def _relative(run: RunPaths, path: str) -> str:
 
 
 def _absolute(run: RunPaths, path: str) -> str:
-    return path if path.startswith("/") or "://" in path else f"{run.root.rstrip('/')}/{path}"
+    """A recorded path in full. Raises ``SettingsError`` for a relative one that would leave the run."""
+    return path if path.startswith("/") or "://" in path else join(run.root, path)

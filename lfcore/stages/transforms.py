@@ -13,7 +13,7 @@ from lfcore.optics.instrument import Instrument, instrument_from
 from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, plane_kernels
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
-from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, write_json
+from lfcore.stages.runner import Do, Outcome, Pulse, Record, current_record, planned_hashes, process, write_json
 
 KERNEL_FORMAT = 1
 """Raised when kernels of an earlier version are no longer right."""
@@ -74,8 +74,10 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
 
 
 def read_calibration(run: RunPaths) -> Calibration:
-    """The calibration of a run. Raises ``UsageError`` when the run has not been calibrated."""
+    """The calibration of a run. Raises ``UsageError`` when the run has not been calibrated as it is planned now."""
     content = store.read_many([run.calibration_json])
-    if not content:
-        raise UsageError(f"{run.root}: has not been calibrated; run 'lfcore calibrate {run.root}' first")
+    [(item_id, planned)] = planned_hashes(run, Stage.CALIBRATE).items()
+    if not content or not current_record(run.done(Stage.CALIBRATE, item_id), planned):
+        problem = "has not been calibrated as it is planned now"
+        raise UsageError(f"{run.root}: {problem}; run 'lfcore calibrate {run.root}' first")
     return Calibration.from_json(json.loads(*content.values()))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from lfcore.contracts import RunPaths, Stage, parse_items
+from lfcore.contracts import PLANNED, RunPaths, Stage, parse_items
 from lfcore.errors import DataError, SettingsError
 from lfcore.io import store
-from lfcore.stages.plan import PLANNED, plan
+from lfcore.stages.plan import plan
 from lfcore.stages.record import read_run
 
 MakeDataset = Callable[..., Path]

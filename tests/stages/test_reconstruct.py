@@ -43,6 +43,32 @@ def test_an_earlier_stage_that_is_missing_is_named(tiny_dataset: MakeDataset, tm
     assert not Path(run.done(Stage.RECONSTRUCT, "frame_000000")).exists()
 
 
+@pytest.mark.parametrize(("replaced", "stage"), [("raw", Stage.NORMALISE), ("radiometry.tif", Stage.CALIBRATE)])
+def test_what_was_made_from_an_earlier_input_is_not_taken_for_the_new_one(
+    tiny_dataset: MakeDataset, tmp_path: Path, replaced: str, stage: Stage
+) -> None:
+    dataset = tiny_dataset(frames=1)
+    run = prepared(dataset, tmp_path / "run")
+    for path in sorted((dataset / replaced).glob("*.tif")) or [dataset / replaced]:
+        tifffile.imwrite(path, tifffile.imread(path) + 1)
+    plan(str(dataset), run)
+    with pytest.raises(UsageError, match=f"as it is planned now; run 'lfcore {stage}"):
+        do_slice(run, Stage.RECONSTRUCT)
+    for again in BEFORE:
+        do_slice(run, again)
+    assert do_slice(run, Stage.RECONSTRUCT).done == 1
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
+    dataset = tiny_dataset(frames=1)
+    prepared(dataset, tmp_path / "here" / "run")
+    (tmp_path / "there").mkdir()
+    run = RunPaths(str((tmp_path / "here" / "run").rename(tmp_path / "there" / "run")))
+    plan(str(dataset), run)
+    assert [do_slice(run, stage).skipped for stage in BEFORE] == [1, 1, 0]
+    assert do_slice(run, Stage.RECONSTRUCT).done == 1
+
+
 def test_volumes_and_residuals_are_the_solvers(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
     run = prepared(tiny_dataset(frames=2), tmp_path / "run")
     assert do_slice(run, Stage.RECONSTRUCT).done == 2

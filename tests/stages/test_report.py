@@ -32,8 +32,10 @@ def _reconstruct(run: RunPaths, frames: slice = slice(None)) -> None:
         ome_zarr.create(run.ome_zarr, series)
         return do
 
+    normalised = runner.planned_hashes(run, Stage.NORMALISE)
+
     def do(item: runner.WorkItem) -> runner.Record:
-        runner.require_frame(run, Stage.NORMALISE, item["id"])
+        runner.require_frame(run, Stage.NORMALISE, item["id"], normalised[item["id"]])
         volume = np.random.default_rng(item["frame"]).random(grid.shape, dtype=np.float32) * 5
         outputs = ome_zarr.write_frame(run.ome_zarr, item["frame"], volume)
         return {"outputs": outputs, "residuals": [0.9, 0.1 * (1 + item["frame"])]}

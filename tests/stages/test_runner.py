@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lfcore.contracts import RunPaths, Stage, WorkItem
-from lfcore.errors import DataError, TemporaryError, UsageError
+from lfcore.errors import DataError, SettingsError, TemporaryError, UsageError
 from lfcore.io import store
 from lfcore.stages import runner
 from lfcore.stages.progress import Progress
@@ -133,11 +133,26 @@ def test_other_errors_end_any_stage_and_set_nothing_aside(toy: Toy, monkeypatch:
 def test_what_an_earlier_stage_set_aside_is_said_downstream(toy: Toy) -> None:
     toy.bad = [1]
     toy(_items(toy.run))
-    runner.require_frame(toy.run, Stage.NORMALISE, "frame_000000")
+    runner.require_frame(toy.run, Stage.NORMALISE, "frame_000000", "a0")
     with pytest.raises(DataError, match=r"^normalise: frame 1: is bad"):
-        runner.require_frame(toy.run, Stage.NORMALISE, "frame_000001")
+        runner.require_frame(toy.run, Stage.NORMALISE, "frame_000001", "a1")
     with pytest.raises(UsageError, match="run 'lfcore normalise'"):
-        runner.require_frame(toy.run, Stage.NORMALISE, "frame_000009")
+        runner.require_frame(toy.run, Stage.NORMALISE, "frame_000009", "a9")
+    for frame in range(2):
+        with pytest.raises(UsageError, match="as it is planned now"):
+            runner.require_frame(toy.run, Stage.NORMALISE, f"frame_00000{frame}", "of another input")
+
+
+def test_a_record_cannot_reach_out_of_the_run(toy: Toy, tmp_path: Path) -> None:
+    toy(_items(toy.run, 1))
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    place = Path(toy.run.done(Stage.NORMALISE, "frame_000000"))
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"outputs": ["../precious"]}))
+    toy.bad = [0]
+    with pytest.raises(SettingsError, match="free of"):
+        toy(_items(toy.run, 1, version="b"))
+    assert precious.exists()
 
 
 def test_records_in_an_object_store(s3_bucket: str) -> None:
