@@ -25,7 +25,10 @@ def is_permanent(job: Mapping[str, Any]) -> bool:
 
 
 def explain(job: Mapping[str, Any], name: str, last_lines: list[str]) -> str:
-    """One line on a failed job: state, exit code, reasons, attempts, log stream, and the last thing it said."""
+    """One line on a failed job: the last thing it said, then state, exit code, reasons, attempts, log stream.
+
+    The cause comes first because Airflow's log view cuts long lines off on the right.
+    """
     attempts = job.get("attempts") or [{}]
     container = attempts[-1].get("container") or job.get("container") or {}
     code = exit_code(job)
@@ -35,8 +38,8 @@ def explain(job: Mapping[str, Any], name: str, last_lines: list[str]) -> str:
     facts.append(f"{len(job.get('attempts') or [])} attempt(s)")
     if stream := container.get("logStreamName"):
         facts.append(f"log stream {stream}")
-    said = f"; it said: {last_lines[-1]}" if last_lines else ""
-    return f"{name}: Batch job {job.get('jobId')} {job.get('status')}: {', '.join(facts)}{said}"
+    said = f"{last_lines[-1]}; " if last_lines else ""
+    return f"{name}: {said}Batch job {job.get('jobId')} {job.get('status')}: {', '.join(facts)}"
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def test_bad_data_fails_at_once_and_says_why(
     assert run.get_task_instances()[0].try_number == 1
     printed = capsys.readouterr().out
     assert "FAILED: exit code 65, reason 'Essential container in task exited'" in printed
-    assert "it said: plan: told to fail" in printed
+    assert "plan: plan: told to fail; Batch job" in printed
 
 
 def test_a_passing_failure_is_retried(planned: RunPaths) -> None:

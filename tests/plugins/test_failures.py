@@ -24,8 +24,8 @@ def described(code: int | None, reason: str = "Essential container in task exite
 def test_explanation_is_one_line_with_every_fact() -> None:
     text = explain(described(65), "reconstruct [frames 0-9]", ["starting", "raw/x.tif: not an image; remove it"])
     assert text == (
-        "reconstruct [frames 0-9]: Batch job 1234 FAILED: exit code 65, reason 'Essential container in task exited', "
-        "2 attempt(s), log stream lightfield/default/abc; it said: raw/x.tif: not an image; remove it"
+        "reconstruct [frames 0-9]: raw/x.tif: not an image; remove it; Batch job 1234 FAILED: exit code 65, "
+        "reason 'Essential container in task exited', 2 attempt(s), log stream lightfield/default/abc"
     )
 
 
