@@ -58,7 +58,7 @@ def reconstruction_params() -> dict[str, Param]:
         ),
         "settings": Param(
             {},
-            description="Overrides of dataset.yaml, for example {'reconstruction': {'iterations': 20}}.",
+            description='Overrides of dataset.yaml, as JSON: {"reconstruction": {"iterations": 20}}.',
             schema=overrides_schema() | {"title": "Settings"},
         ),
         "max_jobs": Param(
