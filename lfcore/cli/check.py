@@ -24,9 +24,10 @@ def check(dataset: str, assignments: tuple[str, ...]) -> None:
     from lfcore.stages.dataset import examine
 
     found = examine(dataset, parse_assignments(assignments))
+    # The lattice of a large frame takes seconds: what is known already comes first.
+    _show(_files(found))
     finding = check_dataset(found)
-    for label, text in _summary(found, finding):
-        click.echo(f"{label:<12} {text}")
+    _show(_volume(found, finding))
     click.echo()
     for line in _costs(finding):
         click.echo(line)
@@ -34,19 +35,29 @@ def check(dataset: str, assignments: tuple[str, ...]) -> None:
         click.echo(f"Warning: {warning}", err=True)
 
 
-def _summary(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
-    calibration, settings = finding.calibration, found.settings
+def _show(facts: list[tuple[str, str]]) -> None:
+    for label, text in facts:
+        click.echo(f"{label:<12} {text}")
+
+
+def _files(found: "DataSet") -> list[tuple[str, str]]:
     height, width = found.frame_shape
     white, dark = (_frames(found.of(role)) for role in WHITE_AND_DARK)
+    return [
+        ("data set", found.path),
+        ("frames", f"{len(found.frames())} of {height} x {width} px in {len(found.of('light_field'))} files"),
+        ("white, dark", f"{white} and {dark} frames"),
+    ]
+
+
+def _volume(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
+    calibration, settings = finding.calibration, found.settings
     planes = settings.volume.planes_um
     shape, voxel = (
         " x ".join(texts) for texts in (map(str, finding.grid.shape), (f"{um:.4g}" for um in finding.grid.voxel_um))
     )
     pitch, nominal = calibration.lattice.mean_pitch_px, settings.nominal_pitch_px
     return [
-        ("data set", found.path),
-        ("frames", f"{len(found.frames())} of {height} x {width} px in {len(found.of('light_field'))} files"),
-        ("white, dark", f"{white} and {dark} frames"),
         ("lattice", f"{calibration.rows} x {calibration.columns} lenslets, {calibration.inliers} measured"),
         ("pitch", f"{pitch:.3f} px (nominal {nominal:.3f}), rotation {calibration.lattice.rotation_deg:+.3f} degrees"),
         ("resampled to", f"{calibration.pixels_per_lenslet} pixels per lenslet"),
