@@ -53,9 +53,11 @@ set_option = click.option(
 def parse_assignments(assignments: Sequence[str]) -> Mapping[str, Any]:
     """Nested overrides from ``section.key=value`` texts, values read as YAML.
 
-    Raises ``UsageError`` for a text of another form.
+    Raises ``UsageError`` for a text of another form, ``SettingsError`` for unknown keys and values of a wrong type.
     """
     import yaml
+
+    from lfcore.settings import check_overrides
 
     overrides: dict[str, Any] = {}
     for assignment in assignments:
@@ -73,4 +75,12 @@ def parse_assignments(assignments: Sequence[str]) -> Mapping[str, Any]:
             if not isinstance(level, dict):
                 raise UsageError(f"--set '{assignment}': '{part}' was given a plain value by another --set")
         level[parts[-1]] = value
+    # Else the message would send its reader to dataset.yaml, where the mistake is not.
+    check_overrides(overrides, "--set")
     return overrides
+
+
+def require_own_folder(dataset: str, run_root: str) -> None:
+    """Raise ``UsageError`` where a run would be written among the files of its data set."""
+    if dataset == run_root:
+        raise UsageError(f"{run_root}: is the data set itself; give RUN a folder of its own")

@@ -2,7 +2,7 @@
 
 import click
 
-from lfcore.cli.options import dataset_argument, parse_assignments, run_argument, set_option
+from lfcore.cli.options import dataset_argument, parse_assignments, require_own_folder, run_argument, set_option
 from lfcore.contracts import RunPaths
 
 
@@ -18,5 +18,6 @@ def run(dataset: str, run_root: str, assignments: tuple[str, ...]) -> None:
     from lfcore.stages.progress import Console
     from lfcore.stages.run import run_all
 
+    require_own_folder(dataset, run_root)
     run_all(dataset, RunPaths(run_root), parse_assignments(assignments), Console())
     click.echo(f"report: {RunPaths(run_root).report_html}")

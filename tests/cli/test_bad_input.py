@@ -60,7 +60,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
         _as_it_is,
         _set("volume.z_um.strt=3"),
         78,
-        "dataset.yaml: unknown key 'volume.z_um.strt'; did you mean 'volume.z_um.start'?",
+        "Error: --set: unknown key 'volume.z_um.strt'; did you mean 'volume.z_um.start'?",
     ),
     "aperture above index": (
         _as_it_is,

@@ -100,6 +100,18 @@ def test_an_override_of_another_form_is_wrong_usage(lfcore: Callable[..., object
     assert "--set" in result.error
 
 
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_a_run_is_not_written_into_its_data_set(
+    lfcore: Callable[..., object], tiny_dataset: MakeDataset, verb: str
+) -> None:
+    dataset = tiny_dataset()
+    before = sorted(dataset.rglob("*"))
+    result = lfcore(verb, dataset, f"{dataset}/")
+    assert result.code == 2
+    assert result.error.endswith("is the data set itself; give RUN a folder of its own")
+    assert sorted(dataset.rglob("*")) == before
+
+
 def test_stages_one_by_one_and_by_slices(
     lfcore: Callable[..., object], tiny_dataset: MakeDataset, tmp_path: Path
 ) -> None:
