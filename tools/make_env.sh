@@ -49,7 +49,7 @@ if ! "$folder/bin/python" -c 'import pip' 2>/dev/null; then
     make_venv "$python"
 fi
 version=$("$folder/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-echo "make env: Python $version in $folder; packages as pinned in constraints/python-$version.txt"
+echo "make env: Python $version in $folder; installing what constraints/python-$version.txt pins, in a minute or a few"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 export_index
 "$folder/bin/uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" \
