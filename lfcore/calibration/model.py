@@ -125,12 +125,6 @@ class LatticeFit:
     centroids: Floats
     inliers: Flags
 
-    @property
-    def residuals_px(self) -> Floats:
-        """(rows, columns, 2): centroid less lattice, [y, x] px; NaN where no disc was found."""
-        calibration = self.calibration
-        return self.centroids - calibration.lattice.centres(calibration.rows, calibration.columns)
-
 
 def point(values: Any) -> Point:  # noqa: ANN401 - a JSON list or an array
     """``values`` as (y, x)."""

@@ -58,7 +58,7 @@ def richardson_lucy(
     weights, counts = projector.pack_image(weight), projector.pack_image(light)
     offset = projector.pack_image(np.where(seen, background[:, None, None], 0))
     normaliser = projector.adjoint(weights)
-    volume = _back_projection(projector, len(measured), counts, weights, normaliser)
+    volume = _back_projection(projector, len(measured), counts, weights)
     path = _Path(projector, accelerate)
     residuals = []
     for iteration in range(iterations + 1):
@@ -95,9 +95,7 @@ class _Path(Generic[Resident]):
         return self.projector.extrapolate(stepped, estimate, np.clip(ratio, 0, 1))
 
 
-def _back_projection(
-    projector: Projector[Resident], frames: int, counts: Resident, weights: Resident, normaliser: Resident
-) -> Resident:
+def _back_projection(projector: Projector[Resident], frames: int, counts: Resident, weights: Resident) -> Resident:
     """A weighted mean of what each voxel's pixels saw, of the right order from the first step.
 
     ``H^T W b / H^T W (W H 1)``.
