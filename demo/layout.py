@@ -81,7 +81,7 @@ def batch_configuration(cores: int) -> dict[str, object]:
         "jobDefinitions": {
             "lightfield": {
                 "command": [lfcore_command(), "work"],
-                # As many jobs as cores run side by side, so each gets one thread.
+                # As many jobs as cores run side by side, so BLAS gets one thread in each.
                 "environment": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"},
                 "retryStrategy": {
                     "attempts": 3,
