@@ -8,7 +8,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,29 +38,59 @@ def inspect(path: str) -> ImageFacts:
 
     Raises ``DataError`` when the file is not a usable image.
     """
-    with _tiff(path) as (tiff, _):
+    with _explained(path), contextlib.ExitStack() as files:
+        tiff, _ = _open(path, files)
         page = _first_page(path, tiff)
         height, width = page.shape
         return ImageFacts(_frame_count(tiff, page), (int(height), int(width)), str(page.dtype))
 
 
-def read_frame(path: str, index: int = 0) -> Frame:
-    """Frame ``index`` of a file, (y, x), in the file's dtype.
+class FrameReader:
+    """Reads frames of one file after the other, as a context manager.
 
-    Raises ``DataError`` when the file is not a usable image, is cut short, or has fewer frames.
+    A file stays open until another one is asked for: opening it walks through all its pages, which for each frame of
+    a long stack anew would take longer than everything else.
     """
-    with _tiff(path) as (tiff, file):
-        first = _first_page(path, tiff)
-        count = _frame_count(tiff, first)
-        if not 0 <= index < count:
-            raise DataError(f"{path}: has {count} frames, so none of number {index}; plan the run again")
-        if count > len(tiff.pages):
-            return _read_behind_page(path, tiff, first, index, file)
-        page = tiff.pages[index]
-        if page.shape != first.shape or page.dtype != first.dtype:
-            raise DataError(f"{path}: frame {index} differs from frame 0 in shape or dtype; split the file")
-        _require_data(path, page, file)
-        return page.asarray()
+
+    def __init__(self) -> None:
+        """Nothing is open yet."""
+        self._path: str | None = None
+        self._files = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close what is open."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open; the reader can go on to be used."""
+        self._path = None
+        self._files.close()
+
+    def read(self, path: str, index: int = 0) -> Frame:
+        """Frame ``index`` of a file, (y, x), in the file's dtype.
+
+        Raises ``DataError`` when the file is not a usable image, is cut short, or has fewer frames.
+        """
+        try:
+            with _explained(path):
+                if path != self._path:
+                    self.close()
+                    self._tiff, self._file = _open(path, self._files)
+                    self._path = path
+                return _read(path, self._tiff, self._file, index)
+        except BaseException:
+            self.close()
+            raise
+
+
+def read_frame(path: str, index: int = 0) -> Frame:
+    """One frame of a file; see ``FrameReader.read``."""
+    with FrameReader() as reader:
+        return reader.read(path, index)
 
 
 def read_mean(paths: list[str]) -> npt.NDArray[np.float64]:
@@ -70,9 +100,10 @@ def read_mean(paths: list[str]) -> npt.NDArray[np.float64]:
     """
     total: npt.NDArray[np.float64] | None = None
     frames = 0
-    for path in paths:
-        for index in range(inspect(path).frames):
-            frame = read_frame(path, index).astype(np.float64)
+    places = [(path, index) for path in paths for index in range(inspect(path).frames)]
+    with FrameReader() as reader:
+        for path, index in places:
+            frame = reader.read(path, index).astype(np.float64)
             if total is None:
                 total = np.zeros_like(frame)
             if frame.shape != total.shape:
@@ -89,23 +120,42 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(str(length) for length in shape) + " px"
 
 
+def _open(path: str, files: contextlib.ExitStack) -> tuple[tifffile.TiffFile, BinaryIO]:
+    """Open a TIFF, to be closed with ``files``."""
+    file = files.enter_context(store.open_binary(path))
+    # _multifile: an OME-TIFF may name further files, but a data set's files are listed by its pattern.
+    tiff = files.enter_context(tifffile.TiffFile(file, _multifile=False))
+    _require_whole_chain(path, tiff, file)
+    return tiff, file
+
+
+def _read(path: str, tiff: tifffile.TiffFile, file: BinaryIO, index: int) -> Frame:
+    first = _first_page(path, tiff)
+    count = _frame_count(tiff, first)
+    if not 0 <= index < count:
+        raise DataError(f"{path}: has {count} frames, so none of number {index}; plan the run again")
+    if count > len(tiff.pages):
+        return _read_behind_page(path, tiff, first, index, file)
+    page = tiff.pages[index]
+    if page.shape != first.shape or page.dtype != first.dtype:
+        raise DataError(f"{path}: frame {index} differs from frame 0 in shape or dtype; split the file")
+    _require_data(path, page, file)
+    return page.asarray()
+
+
 @contextlib.contextmanager
-def _tiff(path: str) -> Iterator[tuple[tifffile.TiffFile, BinaryIO]]:
-    """An open TIFF and its file; whatever goes wrong inside becomes a ``DataError`` that names it."""
-    with store.open_binary(path) as file:
-        try:
-            # _multifile: an OME-TIFF may name further files, but a data set's files are listed by its pattern.
-            with tifffile.TiffFile(file, _multifile=False) as tiff:
-                _require_whole_chain(path, tiff, file)
-                yield tiff, file
-        except (LfcoreError, MemoryError):
-            raise
-        except OSError as error:
-            with store.explained(path):
-                raise error
-        except Exception as error:  # a damaged file makes the decoders raise errors of almost any class
-            problem = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{path}: not a readable TIFF image ({problem}); replace or remove the file") from error
+def _explained(path: str) -> Iterator[None]:
+    """Whatever goes wrong inside with a file's content becomes a ``DataError`` that names it."""
+    try:
+        yield
+    except (LfcoreError, MemoryError):
+        raise
+    except OSError as error:
+        with store.explained(path):
+            raise error
+    except Exception as error:  # a damaged file makes the decoders raise errors of almost any class
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: not a readable TIFF image ({problem}); replace or remove the file") from error
 
 
 def _require_whole_chain(path: str, tiff: tifffile.TiffFile, file: BinaryIO) -> None:

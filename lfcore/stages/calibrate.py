@@ -50,9 +50,10 @@ def read_white(radiometry: list[str], dark: list[str]) -> npt.NDArray[np.float32
     """The mean of the white frames less the dark frame, (y, x), NaN where any of them is saturated or hot."""
     dark_frame = read_dark(dark)
     pages = [(path, page) for path in radiometry for page in range(sources.inspect(path).frames)]
-    total = read_normalised(*pages[0], dark_frame).astype(np.float64)
-    for path, page in pages[1:]:
-        total += read_normalised(path, page, dark_frame)
+    with sources.FrameReader() as reader:
+        total = read_normalised(*pages[0], dark_frame, reader.read).astype(np.float64)
+        for path, page in pages[1:]:
+            total += read_normalised(path, page, dark_frame, reader.read)
     return (total / len(pages)).astype(np.float32)
 
 

@@ -52,7 +52,8 @@ def project_file(
     """
     settings = read_settings(dataset, overrides)
     pages = sources.inspect(source).frames
-    data = np.stack([sources.read_frame(source, page) for page in range(pages)]).astype(np.float32)
+    with sources.FrameReader() as reader:
+        data = np.stack([reader.read(source, page) for page in range(pages)]).astype(np.float32)
     unit = settings.nominal_pixels_per_lenslet if adjoint else settings.volume.samples_per_lenslet
     planes = len(settings.volume.planes_um)
     depth, height, width = data.shape

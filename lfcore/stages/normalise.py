@@ -1,6 +1,6 @@
 """Normalise: camera frames as float32, the dark frame taken off, NaN where nothing is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,17 +42,22 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
 
         def do(item: WorkItem) -> Record:
             output = run.normalised(item["frame"])
-            store.write_bytes(output, tiff.encode_image(read_normalised(item["source"], item["page"], dark)))
+            store.write_bytes(
+                output, tiff.encode_image(read_normalised(item["source"], item["page"], dark, reader.read))
+            )
             return {"outputs": [output]}
 
         return do
 
-    return process(run, Stage.NORMALISE, items, prepare, listener)
+    with sources.FrameReader() as reader:
+        return process(run, Stage.NORMALISE, items, prepare, listener)
 
 
-def read_normalised(path: str, page: int, dark: Floats | None) -> npt.NDArray[np.float32]:
+def read_normalised(
+    path: str, page: int, dark: Floats | None, read: Callable[[str, int], Frame] = sources.read_frame
+) -> npt.NDArray[np.float32]:
     """One frame of a file, normalised. Raises ``DataError`` that names the file."""
-    raw = sources.read_frame(path, page)
+    raw = read(path, page)
     try:
         return normalise_frame(raw, dark, saturation_level(raw))
     except DataError as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from lfcore.errors import DataError
+from lfcore.errors import DataError, LfcoreError
 from lfcore.io import sources
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -119,3 +119,19 @@ def test_frames_come_from_an_object_store(s3_bucket: str, tmp_path: Path) -> Non
     store.write_bytes(f"{s3_bucket}/x.tif", (tmp_path / "x.tif").read_bytes())
     assert sources.inspect(f"{s3_bucket}/x.tif").frames == 5
     np.testing.assert_array_equal(sources.read_frame(f"{s3_bucket}/x.tif", 2), stack[2])
+
+
+def test_a_reader_goes_from_file_to_file_and_on_after_a_bad_one(tmp_path: Path) -> None:
+    stacks = np.random.default_rng(5).integers(0, 999, (2, 3, 8, 9)).astype(np.uint16)
+    paths = [str(tmp_path / f"{name}.tif") for name in "ab"]
+    for path, stack in zip(paths, stacks, strict=True):
+        tifffile.imwrite(path, stack, photometric="minisblack")
+    spoilt = tmp_path / "spoilt.tif"
+    spoilt.write_bytes(b"II*\0 no image")
+    with sources.FrameReader() as reader:
+        for file, index in ((0, 2), (0, 0), (1, 1), (0, 1)):
+            np.testing.assert_array_equal(reader.read(paths[file], index), stacks[file, index])
+        for path, index in ((str(spoilt), 0), (paths[0], 3), (str(tmp_path / "none.tif"), 0)):
+            with pytest.raises(LfcoreError, match=Path(path).name):
+                reader.read(path, index)
+            np.testing.assert_array_equal(reader.read(paths[1], 2), stacks[1, 2])
