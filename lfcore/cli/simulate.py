@@ -27,6 +27,7 @@ def simulate(folder: str, preset: str, photons: float, points: int | None, **fie
     from lfcore.simulation.dataset import simulate as make
 
     # Click has made whole numbers of those that must be.
+    # click has made whole numbers of those that must be
     scenario = Scenario(preset=preset, exposure=Exposure(photons), points=points, **field)  # type: ignore[arg-type]
     phantom = make(folder, scenario)
     click.echo(f"{folder}: {field['frames']} frames, {len(phantom.positions_um)} points, truth in {folder}/truth")
