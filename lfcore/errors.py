@@ -52,6 +52,14 @@ class UnavailableError(LfcoreError, RuntimeError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class KernelBuildError(UnavailableError):
+    """A device's compiler refuses a kernel."""
+
+
+class DeviceMemoryError(UnavailableError):
+    """A device has too little free memory for a plan; a smaller one may fit."""
+
+
 class TemporaryError(LfcoreError, OSError):
     """Something passing: a full disk, a lost connection, an interruption. Retrying helps."""
 

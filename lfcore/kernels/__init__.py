@@ -1,0 +1,1 @@
+"""OpenCL C sources, addressed by file name; ``lfcore.opencl.program`` builds them."""
