@@ -1,0 +1,143 @@
+// The steps of an iteration around the transforms of transform.cl, one channel of one column a work-group.
+//
+//     volume_step   x <- x max(c, 0) / (H^T W),  then its spectrum           c = H^T (correction)
+//     image_step    W b / (W m + g), then its spectrum                       m = H x
+//
+// (Richardson 1972, J. Opt. Soc. Am. 62, 55; Lucy 1974, Astron. J. 79, 745.) Both work in place: a work-group reads and
+// writes the pieces of its own channel only.
+// Launch: (columns * WORK, channels). ``rows``[channel]: row of the channel, and of its transpose in the cell.
+// needs radix.cl transform.cl
+
+#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], rows, get_num_groups(0), get_group_id(0)
+
+inline int tile_of(Window window) { return get_group_id(0) % window.tiles; }
+
+// Start of this channel's plane in a field of one frame for all (shared) or one each.
+inline size_t plane_at(Window window, int shared) {
+    const size_t frame = shared ? 0 : get_group_id(0) / window.tiles;
+    return (frame * get_num_groups(1) + get_group_id(1)) * window.pairs * window.width;
+}
+
+// Index of grid row pair i, lenslet x in the plane of a field, or -1 outside it.
+inline int inside(Window window, int i, int x) {
+    const int tile = tile_of(window);
+    const int pair = i + (window.base_y + tile / window.tiles_x * window.step_y) / 2;
+    const int column = x + window.base_x + tile % window.tiles_x * window.step_x;
+    const int there = pair >= 0 && pair < window.pairs && column >= 0 && column < window.width;
+    return there ? pair * window.width + column : -1;
+}
+
+// Keeps the rows that exist of the pair that starts at grid row 2i.
+inline float2 existing(Window window, int i, float2 value) {
+    const int row = 2 * i + window.base_y + tile_of(window) / window.tiles_x * window.step_y;
+    return (float2)(row >= window.row0 && row < window.row1 ? value.x : 0.0f,
+                    row + 1 >= window.row0 && row + 1 < window.row1 ? value.y : 0.0f);
+}
+
+__kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
+    __global const float2 *field, __global float4 *spectrum, __global const int2 *rows_of, const int rows,
+    const Window window, __global const float2 *roots_y, __global const float2 *roots_x) {
+    __local float2 plane[PAIRS * STRIDE];
+    __global const float2 *from = field + plane_at(window, 0);
+    for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
+        const int i = item / X2, n2 = item % X2;
+        float2 v[X1];
+        for (int j = 0; j < X1; j++) {
+            const int at = inside(window, i, X2 * j + n2);
+            v[j] = at < 0 ? (float2)(0.0f) : from[at];
+        }
+        transform_values(plane + i * STRIDE, n2, v, roots_x);
+    }
+    from_rows(plane, roots_y);
+    store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+}
+
+__kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
+    __global const float4 *spectrum, __global float2 *field, __global const int2 *rows_of, const int rows,
+    const Window window, __global const float2 *roots_y, __global const float2 *roots_x) {
+    __local float2 plane[PAIRS * STRIDE];
+    __global float2 *to = field + plane_at(window, 0);
+    load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    to_rows(plane, roots_y, roots_x);
+    for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
+        const int i = item / X2, n2 = item % X2;
+        float2 v[X1];
+        row_values(plane + i * STRIDE, n2, v);
+        if (2 * i < window.low_y || 2 * i >= window.high_y) continue;
+        for (int j = 0; j < X1; j++) {
+            const int x = X2 * j + n2, at = inside(window, i, x);
+            if (at >= 0 && x >= window.low_x && x < window.high_x) to[at] = existing(window, i, v[j]);
+        }
+    }
+}
+
+// ``inverse_normaliser``: 1 / H^T W, zero where the camera does not see. ``shared``: (volume, normaliser).
+__kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
+    __global float4 *spectrum, __global const float2 *volume, __global const float2 *inverse_normaliser,
+    const int2 shared, __global float2 *stepped, __global const int2 *rows_of, const int rows, const Window window,
+    __global const float2 *roots_y, __global const float2 *roots_x) {
+    __local float2 plane[PAIRS * STRIDE];
+    volume += plane_at(window, shared.x);
+    inverse_normaliser += plane_at(window, shared.y);
+    stepped += plane_at(window, 0);
+    load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    to_rows(plane, roots_y, roots_x);
+    for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
+        const int i = item / X2, n2 = item % X2;
+        float2 v[X1];
+        row_values(plane + i * STRIDE, n2, v);
+        _Pragma("unroll") for (int j = 0; j < X1; j++) {
+            const int at = inside(window, i, X2 * j + n2);
+            float2 value = (float2)(0.0f);
+            if (at >= 0) {
+                value = volume[at] * fmax(v[j], 0.0f) * inverse_normaliser[at];
+                stepped[at] = value;
+            }
+            v[j] = value;
+        }
+        transform_values(plane + i * STRIDE, n2, v, roots_x);
+    }
+    from_rows(plane, roots_y);
+    store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+}
+
+// ``squares``[column][channel]: sum of (b - W m)^2 over W > 0. ``shared``: one weight for all frames.
+__kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
+    __global float4 *spectrum, __global const float2 *measured, __global const float2 *weight,
+    const int shared, __global const float2 *background, __global float *squares, __global const int2 *rows_of, const int rows,
+    const Window window, __global const float2 *roots_y, __global const float2 *roots_x) {
+    __local float2 plane[PAIRS * STRIDE];
+    __local float sums[WORK];
+    measured += plane_at(window, 0);
+    weight += plane_at(window, shared);
+    background += plane_at(window, 0);
+    float sum = 0.0f;
+    load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    to_rows(plane, roots_y, roots_x);
+    for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
+        const int i = item / X2, n2 = item % X2;
+        float2 v[X1];
+        row_values(plane + i * STRIDE, n2, v);
+        for (int j = 0; j < X1; j++) {
+            const int at = inside(window, i, X2 * j + n2);
+            float2 value = (float2)(0.0f);
+            if (at >= 0) {
+                const float2 w = weight[at], b = measured[at], model = w * v[j];
+                const float2 rest = select((float2)(0.0f), b - model, w > 0.0f);
+                const float2 total = model + background[at];
+                sum += dot(rest, rest);
+                value = select((float2)(0.0f), w * b / total, total > 0.0f);
+            }
+            v[j] = value;
+        }
+        transform_values(plane + i * STRIDE, n2, v, roots_x);
+    }
+    sums[get_local_id(0)] = sum;
+    from_rows(plane, roots_y);
+    store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    for (int half_size = WORK / 2; half_size > 0; half_size /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (get_local_id(0) < half_size) sums[get_local_id(0)] += sums[get_local_id(0) + half_size];
+    }
+    if (get_local_id(0) == 0) squares[get_group_id(0) * get_num_groups(1) + get_group_id(1)] = sums[0];
+}

@@ -1,0 +1,183 @@
+// Fourier transforms over the lenslet grid, one channel of one column (a frame, or a tile of one) a work-group.
+//
+//     X[ky, kx] = sum over y, x of v[y, x] exp(-2 pi i (ky y / LY + kx x / LX)),        v real
+//
+// The plane stays in local memory. Lenslet rows 2i and 2i + 1 are the real and imaginary part of one complex row; its
+// transform Z gives both spectra, A = (Z[k] + conj Z[-k])/2 and B = (Z[k] - conj Z[-k])/2i, which take the places of Z[k]
+// and Z[-k]. Each axis has two stages of radices L = L1 L2 (decimation in frequency forward, in time inverse), so that
+// frequency k1 + L1 k2 stays at slot L2 k1 + k2 and nothing is sorted.
+//
+// Compile-time: LY LX Y1 Y2 X1 X2 STRIDE (float2 a local row, LX + 2 at least) WORK (work-items) EXCHANGES (2 on a square
+// grid, else 1) SCALE (1/(LY LX)).
+// Spectrum: [group][row][exchange][column] float4 pieces, see quad.cl.
+// Field: [frame][channel][row pair][x] float2 = lenslet rows (2i, 2i + 1); zero where there is no lenslet.
+// needs radix.cl
+
+#define PAIRS (LY / 2)
+#define HALF_X (LX / 2 + 1)
+#define HALF_Y (LY / 2 + 1)
+
+typedef struct {
+    int pairs, width;      // of the field: row pairs and lenslets a row
+    int row0, row1;        // lenslet rows that exist
+    int tiles_x, tiles;    // tiles a row, tiles a frame
+    int step_y, step_x;    // from tile to tile, lenslets; step_y even
+    int base_y, base_x;    // field position of the first tile's grid origin; base_y even
+    int low_y, high_y, low_x, high_x;  // grid positions that are right after an inverse transform
+} Window;
+
+inline int slot_y(int k) { return Y2 * (k % Y1) + k / Y1; }
+
+inline int slot_x(int k) { return X2 * (k % X1) + k / X1; }
+
+// Where an odd lenslet row keeps frequency k: the place of -k, which its even partner leaves free.
+inline int odd_slot_x(int k) { return k == 0 ? LX : 2 * k == LX ? LX + 1 : slot_x(LX - k); }
+
+#define AT(Y) ((Y) / 2 * STRIDE + ((Y) % 2 ? odd : even))
+
+inline size_t piece_at(int y, int x, int exchange, int2 row, int rows, int columns, int column) {
+#if EXCHANGES == 2
+    const int group = exchange ? x * (x + 1) / 2 + y : y * (y + 1) / 2 + x;
+#else
+    const int group = y * HALF_X + x;
+#endif
+    return (((size_t)group * rows + (exchange ? row.y : row.x)) * EXCHANGES + exchange) * columns + column;
+}
+
+inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int rows, int columns,
+                          int column) {
+    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
+        const int y = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const float4 piece = spectrum[piece_at(y, x, EXCHANGES == 2 && x > y, row, rows, columns, column)];
+        plane[AT(slot_y(y))] = piece.xy;
+        if (y > 0 && 2 * y < LY) plane[AT(slot_y(LY - y))] = piece.zw;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int rows, int columns,
+                           int column) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
+        const int y = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const float2 minus = plane[AT(slot_y((LY - y) % LY))];
+        const float4 piece = (float4)(plane[AT(slot_y(y))], minus);
+        if (EXCHANGES == 1 || x <= y) spectrum[piece_at(y, x, 0, row, rows, columns, column)] = piece;
+        if (EXCHANGES == 2 && x >= y) spectrum[piece_at(y, x, 1, row, rows, columns, column)] = piece;
+    }
+}
+
+inline void columns_inverse(__local float2 *plane, __global const float2 *roots) {
+    for (int item = get_local_id(0); item < HALF_X * Y1; item += WORK) {
+        const int k1 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        float2 v[Y2];
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[AT(Y2 * k1 + j)].yx;
+        DFT(Y2)(v);
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) plane[AT(Y2 * k1 + j)] = times(v[j], roots[j * k1]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < HALF_X * Y2; item += WORK) {
+        const int n2 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        float2 v[Y1];
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[AT(Y2 * j + n2)];
+        DFT(Y1)(v);
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) plane[AT(Y2 * j + n2)] = v[j].yx;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+inline void columns_forward(__local float2 *plane, __global const float2 *roots) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < HALF_X * Y2; item += WORK) {
+        const int n2 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        float2 v[Y1];
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[AT(Y2 * j + n2)];
+        DFT(Y1)(v);
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) plane[AT(Y2 * j + n2)] = times(v[j], roots[j * n2]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < HALF_X * Y1; item += WORK) {
+        const int k1 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        float2 v[Y2];
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[AT(Y2 * k1 + j)];
+        DFT(Y2)(v);
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) plane[AT(Y2 * k1 + j)] = v[j];
+    }
+}
+
+// Spectra A, B of two real rows to the spectrum Z = A + iB of the complex row.
+inline void join_rows(__local float2 *plane) {
+    for (int item = get_local_id(0); item < PAIRS * HALF_X; item += WORK) {
+        const int x = item % HALF_X;
+        __local float2 *row = plane + item / HALF_X * STRIDE;
+        const float2 a = row[slot_x(x)], b = row[odd_slot_x(x)];
+        if (x == 0 || 2 * x == LX) {
+            row[slot_x(x)] = (float2)(a.x, b.x);
+        } else {
+            row[slot_x(x)] = (float2)(a.x - b.y, a.y + b.x);
+            row[slot_x(LX - x)] = (float2)(a.x + b.y, b.x - a.y);
+        }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+inline void split_rows(__local float2 *plane) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < PAIRS * HALF_X; item += WORK) {
+        const int x = item % HALF_X;
+        __local float2 *row = plane + item / HALF_X * STRIDE;
+        const float2 plus = row[slot_x(x)];
+        const float2 minus = (x == 0 || 2 * x == LX) ? plus : row[slot_x(LX - x)];
+        row[slot_x(x)] = 0.5f * (float2)(plus.x + minus.x, plus.y - minus.y);
+        row[odd_slot_x(x)] = 0.5f * (float2)(plus.y + minus.y, minus.x - plus.x);
+    }
+}
+
+// First stage of the rows' inverse transform; the second is ``row_values``.
+inline void rows_inverse(__local float2 *plane, __global const float2 *roots) {
+    for (int item = get_local_id(0); item < PAIRS * X1; item += WORK) {
+        const int k1 = item % X1;
+        __local float2 *part = plane + item / X1 * STRIDE + X2 * k1;
+        float2 v[X2];
+        _Pragma("unroll") for (int j = 0; j < X2; j++) v[j] = part[j].yx;
+        DFT(X2)(v);
+        _Pragma("unroll") for (int j = 0; j < X2; j++) part[j] = times(v[j], roots[j * k1]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+// Lenslets n2 + X2 j of a row pair, j < X1, from the first stage of its inverse transform.
+inline void row_values(__local const float2 *row, int n2, float2 *v) {
+    _Pragma("unroll") for (int j = 0; j < X1; j++) v[j] = row[X2 * j + n2];
+    DFT(X1)(v);
+    _Pragma("unroll") for (int j = 0; j < X1; j++) v[j] = v[j].yx * SCALE;
+}
+
+// First stage of a row pair's forward transform; the second is ``rows_forward``.
+inline void transform_values(__local float2 *row, int n2, float2 *v, __global const float2 *roots) {
+    DFT(X1)(v);
+    _Pragma("unroll") for (int j = 0; j < X1; j++) row[X2 * j + n2] = times(v[j], roots[j * n2]);
+}
+
+inline void rows_forward(__local float2 *plane) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < PAIRS * X1; item += WORK) {
+        __local float2 *part = plane + item / X1 * STRIDE + X2 * (item % X1);
+        float2 v[X2];
+        _Pragma("unroll") for (int j = 0; j < X2; j++) v[j] = part[j];
+        DFT(X2)(v);
+        _Pragma("unroll") for (int j = 0; j < X2; j++) part[j] = v[j];
+    }
+}
+
+inline void to_rows(__local float2 *plane, __global const float2 *roots_y, __global const float2 *roots_x) {
+    columns_inverse(plane, roots_y);
+    join_rows(plane);
+    rows_inverse(plane, roots_x);
+}
+
+inline void from_rows(__local float2 *plane, __global const float2 *roots_y) {
+    rows_forward(plane);
+    split_rows(plane);
+    columns_forward(plane, roots_y);
+}

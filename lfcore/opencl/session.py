@@ -1,0 +1,116 @@
+"""One device at work: its queue, its programs, and memory that is taken and given back."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyopencl
+
+from lfcore.errors import DeviceMemoryError
+from lfcore.opencl.device import Device
+from lfcore.opencl.faults import reserving, running
+from lfcore.opencl.program import OPENCL_C_1_2, build, kernels
+
+Defines = Mapping[str, int | float | str]
+
+
+class Lease:
+    """A buffer that goes back to its session when nobody holds the lease any more.
+
+    The session's queue works in order, so a buffer may be taken anew while its last kernel is still under way.
+    """
+
+    def __init__(self, session: "Session", buffer: pyopencl.Buffer, kind: str) -> None:
+        self.session, self.buffer, self.kind = session, buffer, kind
+
+    def __del__(self) -> None:
+        self.session.give_back(self)
+
+
+class Session:
+    """Queue, kernels and buffers of one device; not for use by several threads at a time."""
+
+    def __init__(self, device: Device, memory_bytes: int | None = None) -> None:
+        """``memory_bytes`` caps what may be taken; default: all that the device has."""
+        self.device = device
+        self.memory_bytes = min(memory_bytes or device.memory_bytes, device.memory_bytes)
+        self.context = device.context()
+        self.queue = pyopencl.CommandQueue(self.context, device.handle)
+        self.taken_bytes = 0
+        self._free: dict[tuple[str, int], list[pyopencl.Buffer]] = defaultdict(list)
+        self._kernels: dict[object, dict[str, pyopencl.Kernel]] = {}
+
+    def kernels(
+        self, files: Sequence[str], defines: Defines, options: Sequence[str] = OPENCL_C_1_2
+    ) -> dict[str, pyopencl.Kernel]:
+        """The kernels of a program by name; built once for the same files and definitions."""
+        key = (tuple(files), tuple(sorted(defines.items())), tuple(options))
+        if key not in self._kernels:
+            self._kernels[key] = kernels(build(self.context, self.device, files, defines, options))
+        return self._kernels[key]
+
+    def take(self, kind: str, size_bytes: int, zeroed: bool = False) -> Lease:
+        """A buffer of ``size_bytes``; contents are undefined, or what the last holder of this ``kind`` left.
+
+        With ``zeroed`` a new buffer begins as zeros. Raises ``DeviceMemoryError`` when there is not enough memory.
+        """
+        free = self._free[kind, size_bytes]
+        if free:
+            return Lease(self, free.pop(), kind)
+        if self.taken_bytes + size_bytes > self.memory_bytes:
+            self.release_free()
+        if self.taken_bytes + size_bytes > self.memory_bytes:
+            raise DeviceMemoryError(
+                f"{self.device}: {kind} of {size_bytes / 1e9:.2f} GB do not fit, "
+                f"{self.taken_bytes / 1e9:.2f} of {self.memory_bytes / 1e9:.2f} GB are taken; "
+                "reconstruct fewer frames at a time or a smaller volume"
+            )
+        with reserving(self.device, size_bytes, kind):
+            buffer = pyopencl.Buffer(self.context, pyopencl.mem_flags.READ_WRITE, max(size_bytes, 16))
+            # Drivers may allocate at the first use; better now than in the middle of the work.
+            touched = size_bytes if zeroed else min(size_bytes, 16)
+            pyopencl.enqueue_fill_buffer(self.queue, buffer, np.zeros(4, np.uint8), 0, max(touched, 16)).wait()
+        self.taken_bytes += size_bytes
+        return Lease(self, buffer, kind)
+
+    def give_back(self, lease: Lease) -> None:
+        """Keep a lease's buffer for the next of its kind and size."""
+        self._free[lease.kind, lease.buffer.size].append(lease.buffer)
+
+    def release_free(self) -> None:
+        """Give unused buffers back to the device."""
+        for (_, size_bytes), buffers in self._free.items():
+            for buffer in buffers:
+                buffer.release()
+            self.taken_bytes -= size_bytes * len(buffers)
+        self._free.clear()
+
+    def upload(self, array: npt.NDArray[Any], kind: str = "tables") -> Lease:
+        """A buffer that holds ``array``."""
+        array = np.ascontiguousarray(array)
+        lease = self.take(kind, max(array.nbytes, 16))
+        with running(self.device, f"sending {kind}"):
+            pyopencl.enqueue_copy(self.queue, lease.buffer, array)
+        return lease
+
+    def download(self, lease: Lease, shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """The first values of a buffer as an array of ``shape`` and ``dtype``."""
+        array = np.empty(shape, dtype)
+        with running(self.device, f"fetching {lease.kind}"):
+            pyopencl.enqueue_copy(self.queue, array, lease.buffer)
+        return array
+
+    def launch(
+        self, kernel: pyopencl.Kernel, items: Sequence[int], group: Sequence[int] | None, *arguments: Any
+    ) -> None:
+        """Put a kernel in the queue; leases stand for their buffers, plain arrays are passed by value."""
+        plain = [argument.buffer if isinstance(argument, Lease) else argument for argument in arguments]
+        with running(self.device, f"starting {kernel.function_name}"):
+            kernel(self.queue, tuple(items), None if group is None else tuple(group), *plain)
+
+    def finish(self) -> None:
+        """Wait for all that was put in the queue."""
+        with running(self.device, "computing"):
+            self.queue.finish()

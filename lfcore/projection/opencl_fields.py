@@ -1,0 +1,191 @@
+"""Volumes and images on a device: where their values lie, their spectra, and the way to the host and back."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lfcore.errors import SettingsError
+from lfcore.opencl.session import Lease, Session
+from lfcore.projection.opencl_matrices import MatrixLayout
+from lfcore.projection.protocol import Host
+from lfcore.projection.quads import plane_rows
+from lfcore.projection.tiling import Tiling, Window
+
+WORK = 256
+PAIR_BYTES = 8
+PIECE_BYTES = 16
+Corner: TypeAlias = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Volume or image.
+
+    ``planes`` of cells of ``cell`` x ``cell`` channels over ``height`` x ``width`` lenslets, of which ``count`` (y, x)
+    from ``origin`` on exist; ``rows`` of a spectrum, ``rows_of`` each channel (``quads.plane_rows``); what a transform
+    ``reads`` and ``writes``.
+    """
+
+    name: str
+    cell: int
+    planes: int
+    height: int
+    width: int
+    origin: Corner
+    count: Corner
+    reads: Window
+    writes: Window
+    rows_of: Lease
+    rows: int
+
+    @property
+    def channels(self) -> int:
+        """Values a lenslet."""
+        return self.planes * self.cell**2
+
+    @property
+    def size(self) -> int:
+        """float2 values of one frame."""
+        return self.channels * (self.height // 2) * self.width
+
+    def check(self, host: Host) -> None:
+        """Raise ``SettingsError`` when (frame, plane, y, x) is not of this side's shape."""
+        expected = (self.planes, *(int(count) * self.cell for count in self.count))
+        if host.ndim != 4 or host.shape[1:] != expected or not len(host):
+            raise SettingsError(
+                f"{self.name} of shape (frame, plane, y, x) = {host.shape}: "
+                f"this projector takes (frame, {', '.join(map(str, expected))})"
+            )
+
+
+class Field:
+    """A volume or an image of some frames: values, or their spectrum, or both.
+
+    ``inverse`` belongs to a field by which others are divided.
+    """
+
+    def __init__(self, side: Side, frames: int, values: Lease | None = None, spectrum: Lease | None = None) -> None:
+        self.side, self.frames, self.values, self.spectrum = side, frames, values, spectrum
+        self.inverse: Lease | None = None
+
+
+class Fields:
+    """Makes fields, fills them, and changes between values and spectra."""
+
+    def __init__(self, session: Session, layout: MatrixLayout) -> None:
+        tiling = layout.tiling
+        self.session, self.tiling = session, tiling
+        self.groups, self.exchanges = len(tiling.groups()), 2 if tiling.square else 1
+        self.volume, self.image = _volume_side(session, layout), _image_side(session, layout)
+        self.roots = tuple(session.upload(length.roots()) for length in (tiling.length_y, tiling.length_x))
+        self.steps = session.kernels(("radix.cl", "transform.cl", "steps.cl"), _transform_defines(tiling))
+        self.elementwise = session.kernels(("fields.cl",), {"WORK": WORK})
+
+    def take_values(self, side: Side, frames: int) -> Lease:
+        """Room for the values of ``frames`` frames."""
+        return self.session.take(f"{side.name} values", frames * side.size * PAIR_BYTES)
+
+    def take_spectrum(self, side: Side, frames: int) -> Lease:
+        """Room for the spectra of ``frames`` frames; rows that no channel has stay zero."""
+        pieces = self.groups * side.rows * self.exchanges * frames * self.tiling.tiles
+        return self.session.take(f"{side.name} spectrum", pieces * PIECE_BYTES, zeroed=True)
+
+    def values(self, field: Field) -> Lease:
+        """The values of a field, computed if they are not there yet."""
+        if field.values is None:
+            field.values = self.take_values(field.side, field.frames)
+            self.step("spectrum_field", field.side, field.frames, field.side.writes, field.spectrum, field.values)
+        return field.values
+
+    def spectrum(self, field: Field) -> Lease:
+        """The spectrum of a field, computed if it is not there."""
+        if field.spectrum is None:
+            field.spectrum = self.take_spectrum(field.side, field.frames)
+            self.step("field_spectrum", field.side, field.frames, field.side.reads, field.values, field.spectrum)
+        return field.spectrum
+
+    def step(self, name: str, side: Side, frames: int, window: Window, *arguments: object) -> None:
+        """Start a kernel of ``steps.cl``."""
+        items = frames * self.tiling.tiles * WORK, side.channels
+        shape = side.rows_of, np.int32(side.rows), window, *self.roots
+        self.session.launch(self.steps[name], items, (WORK, 1), *arguments, *shape)
+
+    def pack(self, side: Side, host: Host) -> Field:
+        """(frame, plane, y, x) to the device; raises ``SettingsError`` on another shape."""
+        side.check(host)
+        raw = self.session.upload(host.astype(np.float32, copy=False), "host arrays")
+        field = Field(side, len(host), self.take_values(side, len(host)))
+        items = side.width, side.height // 2, len(host) * side.channels
+        self.session.launch(
+            self.elementwise["pack"], items, None, raw, field.values, *self._geometry(side), side.origin, side.count
+        )
+        return field
+
+    def unpack(self, field: Field, origin: Corner, count: Corner) -> Host:
+        """(frame, plane, y, x) of ``count`` (y, x) lenslets from ``origin`` on."""
+        side = field.side
+        shape = field.frames, side.planes, int(count[0]) * side.cell, int(count[1]) * side.cell
+        raw = self.session.take("host arrays", int(np.prod(shape)) * 4)
+        items = shape[3], shape[2], shape[0] * shape[1]
+        self.session.launch(
+            self.elementwise["unpack"], items, None, self.values(field), raw, *self._geometry(side), origin, count
+        )
+        return self.session.download(raw, shape, np.float32)
+
+    def _geometry(self, side: Side) -> tuple[np.int32, np.int32, np.int32]:
+        return np.int32(side.cell), np.int32(side.height // 2), np.int32(side.width)
+
+
+def _volume_side(session: Session, layout: MatrixLayout) -> Side:
+    tiling, order = layout.tiling, layout.samples
+    y, x = tiling.y, tiling.x
+    return Side(
+        name="volume",
+        cell=order.length,
+        planes=layout.planes,
+        height=y.volume,
+        width=x.volume,
+        origin=_corner(y.lead - y.margin, x.lead - x.margin),
+        count=_corner(y.lenslets + 2 * y.margin, x.lenslets + 2 * x.margin),
+        reads=tiling.volume_window(y.volume_reads(), x.volume_reads()),
+        writes=tiling.volume_window(y.volume_writes(), x.volume_writes()),
+        rows_of=session.upload(plane_rows(order, layout.planes)),
+        rows=4 * len(layout.volume_kinds),
+    )
+
+
+def _image_side(session: Session, layout: MatrixLayout) -> Side:
+    tiling, order = layout.tiling, layout.pixels
+    y, x = tiling.y, tiling.x
+    return Side(
+        name="light field",
+        cell=order.length,
+        planes=1,
+        height=y.image,
+        width=x.image,
+        origin=_corner(0, 0),
+        count=_corner(y.lenslets, x.lenslets),
+        reads=tiling.image_window(y.image_reads(), x.image_reads()),
+        writes=tiling.image_window(y.image_writes(), x.image_writes()),
+        rows_of=session.upload(plane_rows(order, 1)),
+        rows=4 * len(layout.image_kinds),
+    )
+
+
+def _corner(down: int, right: int) -> Corner:
+    return np.array([down, right], np.int32)
+
+
+def _transform_defines(tiling: Tiling) -> dict[str, int | float | str]:
+    y, x = tiling.length_y, tiling.length_x
+    return {
+        **{"LY": y.points, "Y1": y.first, "Y2": y.second, "LX": x.points, "X1": x.first, "X2": x.second},
+        "STRIDE": x.points + 8,
+        "WORK": WORK,
+        "EXCHANGES": 2 if tiling.square else 1,
+        "SCALE": 1.0 / (y.points * x.points),
+    }
+
+

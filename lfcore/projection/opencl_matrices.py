@@ -1,0 +1,151 @@
+"""From point images to the operator's matrices, on a device (``kernels/matrices.cl``; twin: ``matrices``)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lfcore.opencl.session import Lease, Session
+from lfcore.projection.cell import even_count, octant, pair_weight
+from lfcore.projection.quads import EMPTY, QuadOrder, padded_kinds
+from lfcore.projection.tiling import Tiling
+
+Table = npt.NDArray[np.generic]
+
+HALF_SCALE = 8192.0
+"""Matrices in half precision are stored times this; no element exceeds four, since a point image's energy is one."""
+
+LARGEST_WORK_BYTES = 512 * 2**20
+VOLUME_MULTIPLE, IMAGE_MULTIPLE = 8, 4
+"""Quads of either side come in such multiples; the rest is empty."""
+
+
+@dataclass(frozen=True)
+class PlaneImages:
+    """Point images of one plane on the device: [octant position][y][x] float32."""
+
+    radius_lenslets: int
+    images: Lease
+
+
+@dataclass(frozen=True)
+class MatrixLayout:
+    """Sizes of the stored matrices: [group][volume quad][image quad][4][4]."""
+
+    tiling: Tiling
+    samples: QuadOrder
+    pixels: QuadOrder
+    planes: int
+    half: bool
+
+    @property
+    def volume_kinds(self) -> npt.NDArray[np.uint8]:
+        """(volume quad,) kinds, padded."""
+        return padded_kinds(self.samples, self.planes, VOLUME_MULTIPLE)
+
+    @property
+    def image_kinds(self) -> npt.NDArray[np.uint8]:
+        """(image quad,) kinds, padded."""
+        return padded_kinds(self.pixels, 1, IMAGE_MULTIPLE)
+
+    @property
+    def scale(self) -> float:
+        """Factor that stored elements carry."""
+        return HALF_SCALE if self.half else 1.0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all matrices."""
+        blocks = len(self.tiling.groups()) * len(self.volume_kinds) * len(self.image_kinds)
+        return blocks * 16 * (2 if self.half else 4)
+
+    def defines(self) -> dict[str, int | float | str]:
+        """What every kernel that touches matrices must know."""
+        return {"HALF_MATRICES": int(self.half), "MATRIX_SCALE": self.scale}
+
+
+def device_matrices(session: Session, layout: MatrixLayout, planes: Sequence[PlaneImages]) -> Lease:
+    """The matrices of all planes on the device."""
+    matrices = session.take("matrices", layout.size_bytes, zeroed=True)
+    builder = _Builder(session, layout)
+    for index, plane in enumerate(planes):
+        builder.add_plane(matrices, index * layout.samples.quads, plane)
+    session.finish()
+    return matrices
+
+
+class _Builder:
+    """Tables and kernels that all planes share."""
+
+    def __init__(self, session: Session, layout: MatrixLayout) -> None:
+        self.session, self.layout = session, layout
+        self.pixels = layout.pixels.length
+        self.half_y = layout.tiling.length_y.points // 2 + 1
+        self.kernels = session.kernels(
+            ("matrices.cl",), layout.defines() | {"PIXELS": self.pixels, "HALF_Y": self.half_y}
+        )
+        sources, weights, targets = _positions(layout.samples)
+        self.positions = len(sources)
+        self.sources, self.weights = session.upload(sources), session.upload(weights)
+        self.targets, self.groups = session.upload(targets), session.upload(layout.tiling.groups())
+        self.image_quads = len(layout.image_kinds)
+        slots = np.full((self.image_quads, 4, 2), EMPTY, np.int32)
+        slots[: layout.pixels.quads] = layout.pixels.parities
+        self.image_slots = session.upload(slots)
+
+    def add_plane(self, matrices: Lease, first_quad: int, plane: PlaneImages) -> None:
+        """Fill the rows of one plane, some positions at a time."""
+        lenslets = 2 * plane.radius_lenslets + 1
+        side = lenslets * self.pixels
+        tables_y, tables_x = (
+            [self.session.upload(table) for table in _tables(lenslets, length.points)]
+            for length in (self.layout.tiling.length_y, self.layout.tiling.length_x)
+        )
+        down_bytes, folded_bytes = 2 * self.half_y * self.pixels * side * 4, side * side * 4
+        step = max(1, min(self.positions, LARGEST_WORK_BYTES // (down_bytes + folded_bytes)))
+        folded = self.session.take("folded images", step * folded_bytes)
+        down = self.session.take("images transformed down", step * down_bytes)
+        count = np.int32(lenslets)
+        for first in range(0, self.positions, step):
+            some = min(step, self.positions - first)
+            sources, weights, targets = (
+                table.buffer[first * width :]
+                for table, width in ((self.sources, 8), (self.weights, 4), (self.targets, 20))
+            )
+            self._launch("fold", (side, side, some), plane.images, folded, sources, weights, count)
+            self._launch("transform_down", (side, self.half_y * self.pixels, 2 * some), folded, down, *tables_y, count)
+            self._launch(
+                "transform_across",
+                (self.image_quads, len(self.layout.tiling.groups()), some),
+                *(down, matrices, self.groups, self.image_slots, targets, *tables_x, count),
+                *(np.int32(first_quad), np.int32(len(self.layout.volume_kinds)), np.int32(self.image_quads)),
+            )
+
+    def _launch(self, name: str, items: tuple[int, int, int], *arguments: object) -> None:
+        self.session.launch(self.kernels[name], items, None, *arguments)
+
+
+def _tables(lenslets: int, length: int) -> list[npt.NDArray[np.float32]]:
+    """Cosines and sines, each (frequency from 0 to half the length, lenslet)."""
+    radius = lenslets // 2
+    angles = 2 * np.pi / length * np.outer(np.arange(length // 2 + 1), np.arange(-radius, radius + 1))
+    return [np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)]
+
+
+def _positions(samples: QuadOrder) -> tuple[Table, Table, Table]:
+    """For each position (a, c) that no mirror relates: its source, weight and targets, as ``matrices.cl`` has them."""
+    evens, weight, known = even_count(samples.length), pair_weight(samples.length), octant(samples.length)
+    at = {tuple(parity): divmod(row, 4) for row, parity in enumerate(samples.parities.reshape(-1, 2))}
+    sources, weights, targets = [], [], []
+    for a in range(evens):
+        for c in range(evens):
+            sources.append((known.index((max(a, c), min(a, c))), a < c))
+            weights.append(weight[a] * weight[c])
+            slots = [
+                at.get((a + evens * odd_a, c + evens * odd_c), (EMPTY, EMPTY))[1]
+                for odd_a in (0, 1)
+                for odd_c in (0, 1)
+            ]
+            targets.append((at[a, c][0], *slots))
+    return np.array(sources, np.int32), np.array(weights, np.float32), np.array(targets, np.int32)

@@ -1,0 +1,185 @@
+"""The projector on an OpenCL device (``docs/decisions/0002-opencl-engine.md``; twin: ``numpy_projector``).
+
+Fields are lazy: ``forward`` and ``adjoint`` return spectra, and the step that follows (``compare``, ``update``) runs the
+inverse transform, itself and the next forward transform as one kernel.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lfcore.errors import SettingsError
+from lfcore.opencl.session import Lease, Session
+from lfcore.projection.numpy_projector import UNSEEN
+from lfcore.projection.opencl_fields import WORK, Field, Fields, Side
+from lfcore.projection.opencl_matrices import MatrixLayout, PlaneImages, device_matrices
+from lfcore.projection.opencl_products import Operator, PortableProducts
+from lfcore.projection.protocol import Host
+from lfcore.projection.quads import quad_order
+from lfcore.projection.tiling import Tiling
+
+SUM_GROUPS = 64
+UNSEEN_BY_HALF = 1e-3
+"""Rounded matrices let a little light reach voxels that no pixel sees; below this share of the most they are noise."""
+
+
+class OpenclProjector:
+    """``Projector[Field]`` for a field of lenslets laid out by ``tiling``, up to ``frames`` frames at a time."""
+
+    def __init__(
+        self,
+        session: Session,
+        tiling: Tiling,
+        planes: Sequence[PlaneImages],
+        samples_per_lenslet: int,
+        pixels_per_lenslet: int,
+        frames: int = 1,
+        half: bool = False,
+    ) -> None:
+        if not planes or frames < 1:
+            raise SettingsError(f"{len(planes)} planes, {frames} frames: a projector needs at least one of each")
+        samples, pixels = quad_order(samples_per_lenslet), quad_order(pixels_per_lenslet)
+        self.layout = MatrixLayout(tiling, samples, pixels, len(planes), half)
+        self.session, self.frames, self.fused = session, frames, tiling.tiles == 1
+        self.fields = Fields(session, self.layout)
+        self.volume, self.image = self.fields.volume, self.fields.image
+        matrices = device_matrices(session, self.layout, planes)
+        kinds = session.upload(self.layout.volume_kinds), session.upload(self.layout.image_kinds)
+        self.products = PortableProducts(session, Operator(self.layout, matrices, *kinds), frames * tiling.tiles)
+
+    @property
+    def margin_lenslets(self) -> int:
+        """Lenslets by which the volume reaches past the camera: the largest blur."""
+        return self.layout.tiling.y.margin
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """(z, y, x) of one frame's volume, margin included."""
+        down, right = (int(count) * self.volume.cell for count in self.volume.count)
+        return self.volume.planes, down, right
+
+    def pack_image(self, image: Host) -> Field:
+        """(frame, y, x) to the device; raises ``SettingsError`` on another shape or more frames than planned."""
+        return self._pack(self.image, image[:, None])
+
+    def pack_volume(self, volume: Host) -> Field:
+        """(frame, z, y, x) to the device; raises ``SettingsError`` on another shape or more frames than planned."""
+        return self._pack(self.volume, volume)
+
+    def unpack_image(self, image: Field) -> Host:
+        """Back as (frame, y, x)."""
+        return self.fields.unpack(image, self.image.origin, self.image.count)[:, 0]
+
+    def unpack_volume(self, volume: Field) -> Host:
+        """Back as (frame, z, y, x), margin included."""
+        return self.fields.unpack(volume, self.volume.origin, self.volume.count)
+
+    def forward(self, volume: Field) -> Field:
+        """``H x``."""
+        return self._product(volume, self.image)
+
+    def adjoint(self, image: Field) -> Field:
+        """``H^T y``."""
+        return self._product(image, self.volume)
+
+    def weigh(self, image: Field, weight: Field) -> Field:
+        """``W y``; one ``weight`` may serve all frames."""
+        result = self._new(image)
+        self._run("weigh", result, self._values(image), *self._strided(weight), self._values(result))
+        return result
+
+    def compare(self, measured: Field, expected: Field, weight: Field, background: Field) -> tuple[Field, Host]:
+        """See ``Projector.compare``; one ``weight`` may serve all frames."""
+        if expected.spectrum is None or not self.fused:
+            result = self._new(expected)
+            arguments = self._values(expected), self._values(measured), *self._strided(weight)
+            sums = self._sums("compare", expected, *arguments, self._values(background), self._values(result))
+            return result, sums.sum(1, dtype=np.float64)
+        frames, side = expected.frames, self.image
+        result = Field(side, frames, None, expected.spectrum)
+        expected.spectrum = None
+        sums = self.session.take("sums", frames * side.channels * 4)
+        shared = np.int32(weight.frames == 1)
+        inputs = result.spectrum, self._values(measured), self._values(weight), shared, self._values(background), sums
+        self.fields.step("image_step", side, frames, side.writes, *inputs)
+        squares = self.session.download(sums, (frames, side.channels), np.float32)
+        return result, squares.sum(1, dtype=np.float64)
+
+    def update(self, volume: Field, correction: Field, normaliser: Field) -> Field:
+        """See ``Projector.update``; ``volume`` and ``normaliser`` may each be one for all frames."""
+        inverse = self._inverse(normaliser)
+        result = self._new(correction)
+        if correction.spectrum is None or not self.fused:
+            old, divisor = self._strided(volume), (inverse, self._stride(normaliser))
+            self._run("multiply_update", result, *old, self._values(correction), *divisor, self._values(result))
+            return result
+        result.spectrum, correction.spectrum = correction.spectrum, None
+        shared = np.array([volume.frames == 1, normaliser.frames == 1], np.int32)
+        inputs = result.spectrum, self._values(volume), inverse, shared, result.values
+        self.fields.step("volume_step", self.volume, result.frames, self.volume.writes, *inputs)
+        return result
+
+    def extrapolate(self, current: Field, previous: Field, step: Host) -> Field:
+        """See ``Projector.extrapolate``."""
+        result = self._new(current)
+        steps = self.session.upload(step.astype(np.float32))
+        self._run("extrapolate", result, self._values(current), self._values(previous), steps, self._values(result))
+        return result
+
+    def difference(self, first: Field, second: Field) -> Field:
+        """``first - second``."""
+        result = self._new(first)
+        self._run("difference", result, self._values(first), self._values(second), self._values(result))
+        return result
+
+    def inner(self, first: Field, second: Field) -> Host:
+        """(frame,) inner products, in double precision over parts that are summed in single."""
+        return self._sums("inner", first, self._values(first), self._values(second)).sum(1, dtype=np.float64)
+
+    def _pack(self, side: Side, host: Host) -> Field:
+        if len(host) > self.frames:
+            raise SettingsError(f"{len(host)} frames at a time: this projector is planned for {self.frames}")
+        return self.fields.pack(side, host)
+
+    def _product(self, source: Field, target: Side) -> Field:
+        """Uses up the spectrum of ``source``: its room is taken by the next one."""
+        spectrum = self.fields.spectrum(source)
+        result = Field(target, source.frames, None, self.fields.take_spectrum(target, source.frames))
+        if source.values is not None:
+            source.spectrum = None
+        self.products(target is self.image, source.frames * self.layout.tiling.tiles, spectrum, result.spectrum)
+        return result
+
+    def _new(self, like: Field) -> Field:
+        return Field(like.side, like.frames, self.fields.take_values(like.side, like.frames))
+
+    def _values(self, field: Field) -> Lease:
+        return self.fields.values(field)
+
+    def _stride(self, field: Field) -> np.uint64:
+        return np.uint64(0 if field.frames == 1 else field.side.size)
+
+    def _strided(self, field: Field) -> tuple[Lease, np.uint64]:
+        return self._values(field), self._stride(field)
+
+    def _inverse(self, normaliser: Field) -> Lease:
+        """1 / normaliser, zero where it is too small to divide by; kept with the normaliser."""
+        if normaliser.inverse is None:
+            largest = self._sums("largest", normaliser, self._values(normaliser)).max(1)
+            least = self.session.upload(largest * np.float32(UNSEEN_BY_HALF if self.layout.half else UNSEEN))
+            inverse = self._new(normaliser)
+            self._run("invert", inverse, self._values(normaliser), least, self._values(inverse))
+            normaliser.inverse = inverse.values
+        return self._values(normaliser) if normaliser.inverse is None else normaliser.inverse
+
+    def _run(self, name: str, over: Field, *arguments: object) -> None:
+        items = -(-over.side.size // WORK) * WORK, over.frames
+        self.session.launch(self.fields.elementwise[name], items, (WORK, 1), *arguments, np.uint64(over.side.size))
+
+    def _sums(self, name: str, over: Field, *arguments: object) -> npt.NDArray[np.float32]:
+        """(frame, part) sums of a kernel that reduces."""
+        sums, size = self.session.take("sums", over.frames * SUM_GROUPS * 4), np.uint64(over.side.size)
+        items = SUM_GROUPS * WORK, over.frames
+        self.session.launch(self.fields.elementwise[name], items, (WORK, 1), *arguments, sums, size)
+        return self.session.download(sums, (over.frames, SUM_GROUPS), np.float32)

@@ -1,0 +1,147 @@
+"""How a field of lenslets is laid on the device's periodic grids: one grid, or exact overlapping tiles.
+
+Lenslets are counted from the image's first one. The volume reaches past it by the margin (the blur); its field starts
+at ``-lead``, where ``lead`` is the margin, rounded up to even along y since lenslet rows lie in pairs.
+
+``H`` on a tile reads a window of the volume that begins ``lead`` before the tile of the image, and is right from
+``lead`` to ``lead + step`` of the grid; ``H^T`` likewise reads the image and is right for a tile of the volume
+(overlap-save; Oppenheim and Schafer 1989, section 8.7). With one tile the grid holds everything and all of it is right.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lfcore.opencl.fourier import Length, shortest
+from lfcore.projection.spectrum import SQUARE_LIMIT
+
+Window = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A window along one axis: from tile to tile, the first tile's origin in its field, and what is right of it."""
+
+    step: int
+    base: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: ``lenslets`` of the image, ``margin`` of the volume, ``tiles``; ``even`` where lenslets are paired."""
+
+    lenslets: int
+    margin: int
+    tiles: int
+    even: bool
+
+    @property
+    def lead(self) -> int:
+        """Lenslets of the volume's field before the image."""
+        return self._rounded(self.margin)
+
+    @property
+    def volume(self) -> int:
+        """Lenslets of the volume's field."""
+        return self._rounded(self.lead + self.lenslets + self.margin)
+
+    @property
+    def image(self) -> int:
+        """Lenslets of the image's field."""
+        return self._rounded(self.lenslets)
+
+    @property
+    def volume_step(self) -> int:
+        """From tile to tile of the volume."""
+        return self._rounded(-(-self.volume // self.tiles))
+
+    @property
+    def image_step(self) -> int:
+        """From tile to tile of the image."""
+        return self._rounded(-(-self.image // self.tiles))
+
+    @property
+    def points(self) -> int:
+        """Least length of the periodic grid."""
+        if self.tiles == 1:
+            return self.lead + self.lenslets + self.margin
+        return max(self.volume_step, self.image_step) + self.lead + self.margin
+
+    def volume_reads(self) -> Span:
+        """For the forward transform of a volume."""
+        return Span(self.image_step, 0, 0, 0)
+
+    def image_writes(self) -> Span:
+        """For the inverse transform of ``H x``."""
+        return Span(self.image_step, -self.lead, self.lead, self.lead + self.image_step)
+
+    def image_reads(self) -> Span:
+        """For the forward transform of an image."""
+        return Span(self.volume_step, -self.lead if self.tiles == 1 else -2 * self.lead, 0, 0)
+
+    def volume_writes(self) -> Span:
+        """For the inverse transform of ``H^T y``."""
+        if self.tiles == 1:
+            return Span(0, 0, 0, self.volume)
+        return Span(self.volume_step, -self.lead, self.lead, self.lead + self.volume_step)
+
+    def _rounded(self, count: int) -> int:
+        return count + count % 2 if self.even else count
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Both axes and the lengths of the grid."""
+
+    y: Axis
+    x: Axis
+    length_y: Length
+    length_x: Length
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of one frame."""
+        return self.y.tiles * self.x.tiles
+
+    @property
+    def square(self) -> bool:
+        """Whether (ky, kx) and (kx, ky) share a matrix."""
+        return self.length_y == self.length_x
+
+    def groups(self) -> npt.NDArray[np.int32]:
+        """(group, 2) frequencies (ky, kx) of the stored matrices."""
+        half_y, half_x = (length.points // 2 + 1 for length in (self.length_y, self.length_x))
+        ky, kx = np.meshgrid(np.arange(half_y), np.arange(half_x), indexing="ij")
+        keep = kx <= ky if self.square else np.full(ky.shape, True)
+        return np.stack([ky[keep], kx[keep]], axis=1).astype(np.int32)
+
+    def volume_window(self, y: Span, x: Span) -> Window:
+        """The struct ``Window`` of ``kernels/transform.cl`` for a volume."""
+        first = self.y.lead - self.y.margin
+        return self._window(self.y.volume, self.x.volume, (first, first + self.y.lenslets + 2 * self.y.margin), y, x)
+
+    def image_window(self, y: Span, x: Span) -> Window:
+        """The struct ``Window`` for an image."""
+        return self._window(self.y.image, self.x.image, (0, self.y.lenslets), y, x)
+
+    def _window(self, height: int, width: int, rows: tuple[int, int], y: Span, x: Span) -> Window:
+        spans = (y.step, x.step, y.base, x.base, y.low, y.high, x.low, x.high)
+        return np.array([height // 2, width, *rows, self.x.tiles, self.tiles, *spans], np.int32)
+
+
+def tiling(rows: int, columns: int, margin: int, tiles_y: int = 1, tiles_x: int = 1) -> Tiling | None:
+    """Lay ``rows`` x ``columns`` lenslets on grids; None when no length is long enough.
+
+    The grid is square where that costs less than half as much again, for then two frequencies share each matrix.
+    """
+    y, x = Axis(rows, margin, tiles_y, even=True), Axis(columns, margin, tiles_x, even=False)
+    length_y, length_x = shortest(y.points), shortest(x.points)
+    if length_y is None or length_x is None:
+        return None
+    longest = max(length_y, length_x, key=lambda length: length.points)
+    if longest.points**2 <= SQUARE_LIMIT * length_y.points * length_x.points:
+        length_y = length_x = longest
+    return Tiling(y, x, length_y, length_x)
