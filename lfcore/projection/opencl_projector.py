@@ -14,7 +14,7 @@ from lfcore.opencl.session import Lease, Session
 from lfcore.projection.numpy_projector import UNSEEN
 from lfcore.projection.opencl_fields import WORK, Field, Fields, Side
 from lfcore.projection.opencl_matrices import MatrixLayout, PlaneImages, device_matrices
-from lfcore.projection.opencl_products import Operator, PortableProducts
+from lfcore.projection.opencl_products import Operator, PortableProducts, Products, UnitProducts
 from lfcore.projection.protocol import Host
 from lfcore.projection.quads import quad_order
 from lfcore.projection.tiling import Tiling
@@ -36,7 +36,12 @@ class OpenclProjector:
         pixels_per_lenslet: int,
         frames: int = 1,
         half: bool = False,
+        products: type[Products] | None = None,
     ) -> None:
+        """Build the matrices; ``half`` keeps them in half precision, for products on matrix units where there are any.
+
+        Raises ``DeviceMemoryError`` when the device has not the memory.
+        """
         if not planes or frames < 1:
             raise SettingsError(f"{len(planes)} planes, {frames} frames: a projector needs at least one of each")
         samples, pixels = quad_order(samples_per_lenslet), quad_order(pixels_per_lenslet)
@@ -46,7 +51,9 @@ class OpenclProjector:
         self.volume, self.image = self.fields.volume, self.fields.image
         matrices = device_matrices(session, self.layout, planes)
         kinds = session.upload(self.layout.volume_kinds), session.upload(self.layout.image_kinds)
-        self.products = PortableProducts(session, Operator(self.layout, matrices, *kinds), frames * tiling.tiles)
+        units = half and session.device.has_matrix_units
+        make = products or (UnitProducts if units else PortableProducts)
+        self.products = make(session, Operator(self.layout, matrices, *kinds), frames * tiling.tiles)
 
     @property
     def margin_lenslets(self) -> int:
