@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from lfcore.errors import UsageError
+from lfcore.opencl.device import DEVICE_VARIABLE
 
 Slice = tuple[int, int]
 
@@ -47,6 +48,22 @@ set_option = click.option(
     multiple=True,
     metavar="SECTION.KEY=VALUE",
     help="Override a setting (YAML value); repeatable.",
+)
+
+
+def _keep_device(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    # The stages read the variable, and so do processes that they start.
+    if value:
+        os.environ[DEVICE_VARIABLE] = value
+
+
+device_option = click.option(
+    "--device",
+    metavar="DEVICE",
+    expose_value=False,
+    callback=_keep_device,
+    help="Where to compute: auto, numpy, opencl, all, a selector such as 0:1, or a part of a device's name; several "
+    f"with commas. Default: {DEVICE_VARIABLE}, else auto. 'lfcore doctor' lists the devices.",
 )
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from lfcore.cli.options import dataset_argument, parse_assignments, set_option
+from lfcore.cli.options import dataset_argument, device_option, parse_assignments, set_option
 
 
 @click.command()
@@ -13,6 +13,7 @@ from lfcore.cli.options import dataset_argument, parse_assignments, set_option
     "--adjoint", is_flag=True, help="VOLUME is a rectified light field (y, x); write its back projection (z, y, x)."
 )
 @set_option
+@device_option
 def project(dataset: str, source: str, output: str, adjoint: bool, assignments: tuple[str, ...]) -> None:
     """Write the ideal rectified light field (y, x) of VOLUME, a TIFF (z, y, x) on the voxel grid of DATASET.
 

@@ -2,7 +2,14 @@
 
 import click
 
-from lfcore.cli.options import dataset_argument, parse_assignments, require_own_folder, run_argument, set_option
+from lfcore.cli.options import (
+    dataset_argument,
+    device_option,
+    parse_assignments,
+    require_own_folder,
+    run_argument,
+    set_option,
+)
 from lfcore.contracts import RunPaths
 
 
@@ -10,6 +17,7 @@ from lfcore.contracts import RunPaths
 @dataset_argument
 @run_argument
 @set_option
+@device_option
 def run(dataset: str, run_root: str, assignments: tuple[str, ...]) -> None:
     """Do every stage of a run of DATASET in the folder or prefix RUN, without Airflow.
 

@@ -2,8 +2,11 @@
 
 import click
 
-from lfcore.cli.options import Slice, run_argument, slice_option
+from lfcore.cli.options import Slice, device_option, run_argument, slice_option
 from lfcore.contracts import RunPaths, Stage
+
+COMPUTING = (Stage.TRANSFORMS, Stage.RECONSTRUCT)
+"""The stages that may use a device."""
 
 
 def _command(stage: Stage, text: str) -> click.Command:
@@ -16,7 +19,7 @@ def _command(stage: Stage, text: str) -> click.Command:
 
         do_slice(RunPaths(run_root), stage, *slice_, Console())
 
-    return command
+    return device_option(command) if stage in COMPUTING else command
 
 
 normalise = _command(

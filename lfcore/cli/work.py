@@ -2,8 +2,11 @@
 
 import click
 
+from lfcore.cli.options import device_option
+
 
 @click.command()
+@device_option
 def work() -> None:
     """Do this job's slice of the list of work items named in its environment.
 

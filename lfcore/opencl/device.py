@@ -105,7 +105,10 @@ def choose(wanted: str | None = None) -> list[Device]:
     """
     wanted = (wanted or os.environ.get(DEVICE_VARIABLE) or "auto").strip().lower()
     if wanted in _WORDS:
-        return _WORDS[wanted]()
+        devices = _WORDS[wanted]()
+        if wanted == "auto" and not devices:
+            _say_once(f"no usable GPU, computing with numpy: {_what_there_is()}")
+        return devices
     parts = [part.strip() for part in wanted.split(",")]
     if not all(parts) or set(parts) & set(_WORDS):
         raise UsageError(
@@ -114,25 +117,23 @@ def choose(wanted: str | None = None) -> list[Device]:
     return list(dict.fromkeys(_demanded(part, _matching(part)) for part in parts))
 
 
-def _automatic() -> list[Device]:
-    usable = _usable(_survey()[0], processors=False)
-    if not usable:
-        _say_once(f"no usable GPU, computing with numpy: {_what_there_is()}")
-    return usable[:1]
+def automatic() -> list[Device]:
+    """What ``auto`` stands for: the best device that is no processor, or none."""
+    return _usable(candidates(), processors=False)[:1]
 
 
 def _any_device() -> list[Device]:
-    return [_demanded("opencl", _survey()[0])]
+    return [_demanded("opencl", candidates())]
 
 
 def _every_gpu() -> list[Device]:
-    usable = _usable(candidates(), processors=False)
-    _demanded("all", [candidate for candidate in candidates() if candidate.device.kind != "cpu"])
-    return usable
+    among = [candidate for candidate in candidates() if candidate.device.kind != "cpu"]
+    _demanded("all", among)
+    return _usable(among)
 
 
 _WORDS: dict[str, Callable[[], list[Device]]] = {
-    "auto": _automatic,
+    "auto": automatic,
     "numpy": list,
     "opencl": _any_device,
     "all": _every_gpu,

@@ -20,11 +20,13 @@ ADVICE = "; choose another device, or --device numpy"
 
 _BUILD_FAILED = -11
 _INVALID_OPTIONS = -43
-_POCL_STYLE = re.compile(r"^error: (?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? *(?P<message>.+)$", re.MULTILINE)
+_POCL_STYLE = re.compile(
+    r"^error: (?P<file>[^:\n]+):(?P<line>\d+)(?::\d+)?(?: <Spelling=.*?\d>)?: *(?P<message>.+)$", re.MULTILINE
+)
 _CLANG_STYLE = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? *(?:fatal )?error: *(?P<message>.+)$", re.MULTILINE
 )
-_PLACELESS = re.compile(r"^.*\berror\b.*$", re.MULTILINE | re.IGNORECASE)
+_PLACELESS = re.compile(r"^.*\berror\b.*?(?::[ \t]*\n.+)?$", re.MULTILINE | re.IGNORECASE)
 
 
 class Complaint(NamedTuple):
@@ -87,7 +89,8 @@ def first_complaint(log: str) -> Complaint:
     # NVIDIA's assembler names no line: "ptxas error   : Entry function 'product' uses too much shared data".
     placeless = _PLACELESS.search(log)
     lines = log.split("\n")
-    return Complaint("", (placeless[0] if placeless else next(filter(str.strip, lines), "no message")).strip())
+    message = placeless[0] if placeless else next(filter(str.strip, lines), "no message")
+    return Complaint("", " ".join(message.split()))
 
 
 def _refusal(device: Device, files: Sequence[str], text: str) -> KernelBuildError:

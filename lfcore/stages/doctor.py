@@ -6,11 +6,13 @@ import os
 import platform
 import tempfile
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 import lfcore
 from lfcore.errors import LfcoreError
 from lfcore.io import store
+from lfcore.opencl.device import absence, automatic, candidates
 
 LIBRARIES = ("numpy", "scipy", "tifffile", "imagecodecs", "zarr", "pydantic", "s3fs", "pyopencl")
 
@@ -39,17 +41,9 @@ def linear_algebra() -> list[str]:
 
 
 def opencl() -> dict[str, Any]:
-    """OpenCL devices as their platforms list them; nothing is built or run on them."""
-    if importlib.util.find_spec("pyopencl") is None:
-        return {"devices": [], "note": "pyopencl is not installed; the numpy back end serves"}
-    import pyopencl
-
-    try:
-        platforms = pyopencl.get_platforms()
-    except pyopencl.Error as error:
-        return {"devices": [], "note": f"no OpenCL platform ({error}); the numpy back end serves"}
-    devices = [f"{platform.name}: {device.name}" for platform in platforms for device in platform.get_devices()]
-    return {"devices": devices, "note": "listed only; this version computes with the numpy back end"}
+    """Every OpenCL device, each tried by building and running a kernel, and the one that ``--device auto`` picks."""
+    devices = [{**asdict(device), "refused": refused} for device, refused in candidates()]
+    return {"devices": devices, "auto": [device.selector for device in automatic()], "note": absence()}
 
 
 def try_storage(folder: str) -> dict[str, Any]:

@@ -56,8 +56,8 @@ class Scene:
     weight: Image
 
     @classmethod
-    def load(cls, run: RunPaths) -> "Scene":
-        """Read calibration and kernels and build the projector.
+    def load(cls, run: RunPaths, device: str | None = None) -> "Scene":
+        """Read calibration and kernels and build the projector, for ``device`` as `lfcore.opencl.device.choose` has it.
 
         Raises ``UsageError`` when an earlier stage is missing.
         """

@@ -1,6 +1,7 @@
 """init, check, doctor, and overrides on the command line."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lfcore.io import ome_zarr, store
+from lfcore.opencl import device
+from lfcore.opencl.device import Candidate, Device
 from lfcore.settings import Settings, parse_settings
 from lfcore.template import EXAMPLES, schema, template
 
@@ -138,6 +141,42 @@ def test_doctor_tells_the_machine(lfcore: Callable[..., object], tmp_path: Path)
     assert {"opencl", "aws", "processors"} <= facts.keys()
     assert list(tmp_path.iterdir()) == []
     assert "numpy" in lfcore("doctor").out
+
+
+def test_doctor_tells_each_device_and_the_choice(
+    lfcore: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Device("0:0", "NVIDIA CUDA", "NVIDIA H200", "NVIDIA", "550.1", "gpu", 140 * 10**9, 1, 1, 132, True)
+    broken = Device("1:0", "Portable Computing Language", "pthread", "someone", "3.0", "cpu", 8 * 10**9, 1, 1, 2, False)
+    found = [Candidate(card, None), Candidate(broken, "unknown target CPU 'generic'")]
+    monkeypatch.setattr(device, "_survey", lambda: (found, ""))
+    lines = lfcore("doctor").out.splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("OpenCL"))
+    assert [line[12:] for line in lines[first : first + 3]] == [
+        "0:0 NVIDIA H200 (NVIDIA CUDA, driver 550.1): gpu, 140.0 GB, 132 compute units, matrix units; usable",
+        "1:0 pthread (Portable Computing Language, driver 3.0): cpu, 8.0 GB, 2 compute units; "
+        "refused: unknown target CPU 'generic'",
+        "--device auto picks 0:0",
+    ]
+    facts = json.loads(lfcore("doctor", "--json").out)["opencl"]
+    assert [(entry["name"], entry["refused"]) for entry in facts["devices"]] == [
+        ("NVIDIA H200", None),
+        ("pthread", "unknown target CPU 'generic'"),
+    ]
+    assert facts["auto"] == ["0:0"]
+    monkeypatch.setattr(device, "_survey", lambda: ([], "no driver at all"))
+    told = lfcore("doctor").out
+    assert "OpenCL      no driver at all\n            --device auto picks none of them, numpy computes\n" in told
+
+
+def test_the_device_flag_reaches_the_stages(
+    lfcore: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(device.DEVICE_VARIABLE, "numpy")
+    assert lfcore("reconstruct", tmp_path / "run", "--device", "0:1").code == 2
+    assert os.environ[device.DEVICE_VARIABLE] == "0:1"
+    assert lfcore("reconstruct", tmp_path / "run").code == 2
+    assert os.environ[device.DEVICE_VARIABLE] == "0:1"
 
 
 def test_doctor_ends_with_69_where_nothing_can_be_stored(lfcore: Callable[..., object], tmp_path: Path) -> None:

@@ -38,10 +38,10 @@ def run(device: Device, kernel: pyopencl.Kernel, items: int) -> np.ndarray:
 
 def test_files_and_definitions_make_a_program(cpu_device: Device, files: dict[str, str]) -> None:
     files["a.cl"] = "float scaled(float x) { return x * SCALE; }"
-    files["b.cl"] = "kernel void all(global float *out) { out[get_global_id(0)] = scaled(COUNT) + OFFSET; }"
+    files["b.cl"] = "kernel void fill(global float *out) { out[get_global_id(0)] = scaled(COUNT) + OFFSET; }"
     built = build(cpu_device.context(), cpu_device, ["a.cl", "b.cl"], {"SCALE": 0.1, "COUNT": 7, "OFFSET": "(SCALE+1)"})
     expected = np.float32(0.1) * np.float32(7) + (np.float32(0.1) + np.float32(1))
-    np.testing.assert_allclose(run(cpu_device, kernels(built)["all"], 3), [expected] * 3, rtol=1e-6)
+    np.testing.assert_allclose(run(cpu_device, kernels(built)["fill"], 3), [expected] * 3, rtol=1e-6)
 
 
 def test_a_refused_kernel_is_named_with_its_line_and_the_device(
@@ -76,6 +76,7 @@ def test_options_replace_the_language_version(cpu_device: Device, files: dict[st
     ("log", "place", "message"),
     [
         ("error: b.cl:2:23: use of y\nerror: b.cl:5:9: expected ')'\nDevice x failed to build", "b.cl:2", "use of y"),
+        ("error: a.cl:11:17 <Spelling=<command line>:6:17>: no type", "a.cl:11", "no type"),
         ("warning: a.cl:1:1: unused\nerror: b.cl:9:3: no such type", "b.cl:9", "no such type"),
         (
             "<kernel>:551:3: error: use of cp\n   PUT(block)\n   ^\n<kernel>:552:25: note: here",
@@ -87,12 +88,28 @@ def test_options_replace_the_language_version(cpu_device: Device, files: dict[st
         (
             "\nptxas error   : Entry function 'product' uses too much shared data (0x10000 bytes, 0xc000 max)\n",
             "",
-            "ptxas error   : Entry function 'product' uses too much shared data (0x10000 bytes, 0xc000 max)",
+            "ptxas error : Entry function 'product' uses too much shared data (0x10000 bytes, 0xc000 max)",
+        ),
+        (
+            "Error(s) while linking: \nCannot find symbol _Z7missing\n",
+            "",
+            "Error(s) while linking: Cannot find symbol _Z7missing",
         ),
         ("\n\nunknown target CPU 'generic'\n", "", "unknown target CPU 'generic'"),
         ("", "", "no message"),
     ],
-    ids=["pocl", "pocl-warning-first", "nvidia", "amd", "no-column", "ptxas", "pocl-without-error", "empty"],
+    ids=[
+        "pocl",
+        "pocl-macro",
+        "pocl-warning-first",
+        "nvidia",
+        "amd",
+        "no-column",
+        "ptxas",
+        "pocl-linker",
+        "pocl-without-error",
+        "empty",
+    ],
 )
 def test_the_first_complaint_of_a_log(log: str, place: str, message: str) -> None:
     assert first_complaint(log) == (place, message)
