@@ -221,7 +221,9 @@ def _probe(skip: Sequence[str]) -> tuple[list[Device], list[str | None], str]:
     )
     try:
         output, errors = process.communicate(timeout=PROBE_TIMEOUT_S)
-        ending = f"the driver ended the process that tried it, code {process.returncode}" if process.returncode else ""
+        last_words = errors.decode(errors="replace").strip().rpartition("\n")[2]
+        code = f"the driver ended its process, code {process.returncode}" if process.returncode else ""
+        ending = f"{code}: {last_words}" if code and last_words else code
     except subprocess.TimeoutExpired as expired:
         process.kill()
         # A process that hangs inside a driver may not even die.

@@ -135,8 +135,8 @@ def test_a_wish_that_makes_no_sense_is_wrong_usage(wanted: str, listing: Listing
 @pytest.mark.parametrize(
     ("death", "reason"),
     [
-        ("os.kill(os.getpid(), 11)", "the driver ended the process that tried it, code -11"),
-        ("os._exit(3)", "the driver ended the process that tried it, code 3"),
+        ("sys.exit('no\\nlinker')", "the driver ended its process, code 1: linker"),
+        ("os._exit(3)", "the driver ended its process, code 3"),
         ("time.sleep(60)", "the driver did not answer within 0.5 s"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_driver_that_dies_while_listing_is_said_and_what_it_said_before_counts
 ) -> None:
     probe(f"show({asdict(SMALL)!r}); judge(None); os.kill(os.getpid(), 6)")
     assert candidates() == [(SMALL, None)]
-    assert absence() == ("the list of OpenCL devices is not whole: the driver ended the process that tried it, code -6")
+    assert absence() == ("the list of OpenCL devices is not whole: the driver ended its process, code -6")
     with pytest.raises(UnavailableError, match="Quadro P400: usable gpu; the list of OpenCL devices is not whole"):
         choose("h200")
 
@@ -213,6 +213,24 @@ def test_a_device_that_computes_wrong_numbers_is_refused(cpu_device: Device, mon
     assert probe_module.refusal(cpu_device) is None
     monkeypatch.setattr(program, "source", lambda files: wrong)
     assert probe_module.refusal(cpu_device) == "computes wrong numbers"
+
+
+def test_a_real_driver_that_aborts_at_its_first_kernel(
+    cpu_device: Device, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # PoCL calls the system's linker, and aborts the process where there is none.
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("POCL_CACHE_DIR", str(tmp_path / "empty"))
+    assert dict(candidates())[cpu_device] == (
+        "the driver ended its process, code -6: Final linking of kernel probe failed."
+    )
+
+
+def test_a_simulator_is_never_used() -> None:
+    assert (
+        probe_module.refusal(made_up("0:0", "Oclgrind Simulator", platform="Oclgrind"))
+        == "a simulator, for tests of kernels only"
+    )
 
 
 def test_a_machine_without_drivers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
