@@ -22,6 +22,8 @@
 #define STEPS (IN_QUADS / 4)
 #define ROUNDS ((STEPS + DEPTH - 1) / DEPTH)
 #define PIECES_N (2 * TILES_N)
+// Tiles whose steps are interleaved, lest a step wait for the one before it in the same sum.
+#define TOGETHER (TILES_N % 4 == 0 ? 4 : TILES_N % 3 == 0 ? 3 : TILES_N % 2 == 0 ? 2 : 1)
 #define ITEMS (DEPTH * 4 * PIECES_N)
 #define THREADS (32 * WARPS)
 #define LOADS ((ITEMS + THREADS - 1) / THREADS)
@@ -82,12 +84,17 @@ inline void place(__local float4 *tile, float4 *v, __global const uchar *kinds, 
 inline void multiply_step(SCRATCH_ARGUMENT float sum[2][TILES_N][4], Block block, __local const float4 *tile) {
     float m[4][4];
     unpack_block(block, m);
-    _Pragma("unroll") for (int n = 0; n < TILES_N; n++) {
-        const float4 in = tile[n * 32];
-        _Pragma("unroll") for (int i = 0; i < 2; i++) {
-            multiply_add(sum[i][n], (float4)(m[2 * i][0], m[2 * i + 1][0], m[2 * i][1], m[2 * i + 1][1]), in.xy);
-            multiply_add(sum[i][n], (float4)(m[2 * i][2], m[2 * i + 1][2], m[2 * i][3], m[2 * i + 1][3]), in.zw);
-        }
+    _Pragma("unroll") for (int first = 0; first < TILES_N; first += TOGETHER) {
+        float4 in[TOGETHER];
+        _Pragma("unroll") for (int n = 0; n < TOGETHER; n++) in[n] = tile[(first + n) * 32];
+        _Pragma("unroll") for (int n = 0; n < TOGETHER; n++)
+            _Pragma("unroll") for (int i = 0; i < 2; i++)
+                multiply_add(sum[i][first + n], (float4)(m[2 * i][0], m[2 * i + 1][0], m[2 * i][1], m[2 * i + 1][1]),
+                             in[n].xy);
+        _Pragma("unroll") for (int n = 0; n < TOGETHER; n++)
+            _Pragma("unroll") for (int i = 0; i < 2; i++)
+                multiply_add(sum[i][first + n], (float4)(m[2 * i][2], m[2 * i + 1][2], m[2 * i][3], m[2 * i + 1][3]),
+                             in[n].zw);
     }
 }
 

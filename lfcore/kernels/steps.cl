@@ -8,7 +8,7 @@
 // Launch: (columns * WORK, channels). ``rows``[channel]: row of the channel, and of its transpose in the cell.
 // needs radix.cl transform.cl
 
-#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], rows, get_num_groups(0), get_group_id(0)
+#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], rows, get_num_groups(0), get_group_id(0), column_of
 
 inline int tile_of(Window window) { return get_group_id(0) % window.tiles; }
 
@@ -36,7 +36,8 @@ inline float2 existing(Window window, int i, float2 value) {
 
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
     __global const float2 *field, __global float4 *spectrum, __global const int2 *rows_of, const int rows,
-    const Window window, __global const float2 *roots_y, __global const float2 *roots_x) {
+    const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
+    __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
     __global const float2 *from = field + plane_at(window, 0);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
@@ -48,17 +49,18 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
-    from_rows(plane, roots_y);
+    from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
 }
 
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
     __global const float4 *spectrum, __global float2 *field, __global const int2 *rows_of, const int rows,
-    const Window window, __global const float2 *roots_y, __global const float2 *roots_x) {
+    const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
+    __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
     __global float2 *to = field + plane_at(window, 0);
     load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
-    to_rows(plane, roots_y, roots_x);
+    to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
         const int i = item / X2, n2 = item % X2;
         float2 v[X1];
@@ -75,13 +77,14 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
     __global float4 *spectrum, __global const float2 *volume, __global const float2 *inverse_normaliser,
     const int2 shared, __global float2 *stepped, __global const int2 *rows_of, const int rows, const Window window,
-    __global const float2 *roots_y, __global const float2 *roots_x) {
+    __global const float2 *roots_y, __global const float2 *roots_x,
+    __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
     volume += plane_at(window, shared.x);
     inverse_normaliser += plane_at(window, shared.y);
     stepped += plane_at(window, 0);
     load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
-    to_rows(plane, roots_y, roots_x);
+    to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
         const int i = item / X2, n2 = item % X2;
         float2 v[X1];
@@ -97,7 +100,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
-    from_rows(plane, roots_y);
+    from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
 }
 
@@ -105,7 +108,8 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     __global float4 *spectrum, __global const float2 *measured, __global const float2 *weight,
     const int shared, __global const float2 *background, __global float *squares, __global const int2 *rows_of, const int rows,
-    const Window window, __global const float2 *roots_y, __global const float2 *roots_x) {
+    const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
+    __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
     __local float sums[WORK];
     measured += plane_at(window, 0);
@@ -113,7 +117,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     background += plane_at(window, 0);
     float sum = 0.0f;
     load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
-    to_rows(plane, roots_y, roots_x);
+    to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
         const int i = item / X2, n2 = item % X2;
         float2 v[X1];
@@ -133,7 +137,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
     sums[get_local_id(0)] = sum;
-    from_rows(plane, roots_y);
+    from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
     for (int half_size = WORK / 2; half_size > 0; half_size /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);

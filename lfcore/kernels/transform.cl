@@ -7,8 +7,11 @@
 // and Z[-k]. Each axis has two stages of radices L = L1 L2 (decimation in frequency forward, in time inverse), so that
 // frequency k1 + L1 k2 stays at slot L2 k1 + k2 and nothing is sorted.
 //
-// Compile-time: LY LX Y1 Y2 X1 X2 STRIDE (float2 a local row, LX + 2 at least) WORK (work-items) EXCHANGES (2 on a square
-// grid, else 1) SCALE (1/(LY LX)).
+// A local row keeps X2 numbers every PITCH (odd, so that lanes that step by it meet different banks); two of the gaps
+// hold what the odd rows have at frequencies 0 and LX / 2. ``column``[HALF_X]: x | place in even rows << 10 | in odd rows
+// << 20, in the order of the places, so that neighbouring work-items read neighbouring banks.
+// Compile-time: LY LX Y1 Y2 X1 X2 PITCH STRIDE (float2 a local row) WORK (work-items) EXCHANGES (2 on a square grid, else
+// 1) SCALE (1/(LY LX)).
 // Spectrum: [group][row][exchange][column] float4 pieces, see quad.cl.
 // Field: [frame][channel][row pair][x] float2 = lenslet rows (2i, 2i + 1); zero where there is no lenslet.
 // needs radix.cl
@@ -28,11 +31,8 @@ typedef struct {
 
 inline int slot_y(int k) { return Y2 * (k % Y1) + k / Y1; }
 
-inline int slot_x(int k) { return X2 * (k % X1) + k / X1; }
-
-// Where an odd lenslet row keeps frequency k: the place of -k, which its even partner leaves free.
-inline int odd_slot_x(int k) { return k == 0 ? LX : 2 * k == LX ? LX + 1 : slot_x(LX - k); }
-
+// Frequency x of column c, and its places: an odd lenslet row keeps x where an even one keeps -x.
+#define COLUMN(C) const int packed = column_of[C], x = packed & 1023, even = packed >> 10 & 1023, odd = packed >> 20
 #define AT(Y) ((Y) / 2 * STRIDE + ((Y) % 2 ? odd : even))
 
 inline size_t piece_at(int y, int x, int exchange, int2 row, int rows, int columns, int column) {
@@ -45,9 +45,10 @@ inline size_t piece_at(int y, int x, int exchange, int2 row, int rows, int colum
 }
 
 inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int rows, int columns,
-                          int column) {
+                          int column, __global const int *column_of) {
     for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
-        const int y = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const int y = item / HALF_X;
+        COLUMN(item % HALF_X);
         const float4 piece = spectrum[piece_at(y, x, EXCHANGES == 2 && x > y, row, rows, columns, column)];
         plane[AT(slot_y(y))] = piece.xy;
         if (y > 0 && 2 * y < LY) plane[AT(slot_y(LY - y))] = piece.zw;
@@ -56,10 +57,11 @@ inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum
 }
 
 inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int rows, int columns,
-                           int column) {
+                           int column, __global const int *column_of) {
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
-        const int y = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const int y = item / HALF_X;
+        COLUMN(item % HALF_X);
         const float2 minus = plane[AT(slot_y((LY - y) % LY))];
         const float4 piece = (float4)(plane[AT(slot_y(y))], minus);
         if (EXCHANGES == 1 || x <= y) spectrum[piece_at(y, x, 0, row, rows, columns, column)] = piece;
@@ -67,9 +69,10 @@ inline void store_spectrum(__local const float2 *plane, __global float4 *spectru
     }
 }
 
-inline void columns_inverse(__local float2 *plane, __global const float2 *roots) {
+inline void columns_inverse(__local float2 *plane, __global const float2 *roots, __global const int *column_of) {
     for (int item = get_local_id(0); item < HALF_X * Y1; item += WORK) {
-        const int k1 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const int k1 = item / HALF_X;
+        COLUMN(item % HALF_X);
         float2 v[Y2];
         _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[AT(Y2 * k1 + j)].yx;
         DFT(Y2)(v);
@@ -77,7 +80,8 @@ inline void columns_inverse(__local float2 *plane, __global const float2 *roots)
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < HALF_X * Y2; item += WORK) {
-        const int n2 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const int n2 = item / HALF_X;
+        COLUMN(item % HALF_X);
         float2 v[Y1];
         _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[AT(Y2 * j + n2)];
         DFT(Y1)(v);
@@ -86,10 +90,11 @@ inline void columns_inverse(__local float2 *plane, __global const float2 *roots)
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-inline void columns_forward(__local float2 *plane, __global const float2 *roots) {
+inline void columns_forward(__local float2 *plane, __global const float2 *roots, __global const int *column_of) {
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < HALF_X * Y2; item += WORK) {
-        const int n2 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const int n2 = item / HALF_X;
+        COLUMN(item % HALF_X);
         float2 v[Y1];
         _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[AT(Y2 * j + n2)];
         DFT(Y1)(v);
@@ -97,7 +102,8 @@ inline void columns_forward(__local float2 *plane, __global const float2 *roots)
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < HALF_X * Y1; item += WORK) {
-        const int k1 = item / HALF_X, x = item % HALF_X, even = slot_x(x), odd = odd_slot_x(x);
+        const int k1 = item / HALF_X;
+        COLUMN(item % HALF_X);
         float2 v[Y2];
         _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[AT(Y2 * k1 + j)];
         DFT(Y2)(v);
@@ -106,30 +112,29 @@ inline void columns_forward(__local float2 *plane, __global const float2 *roots)
 }
 
 // Spectra A, B of two real rows to the spectrum Z = A + iB of the complex row.
-inline void join_rows(__local float2 *plane) {
+inline void join_rows(__local float2 *plane, __global const int *column_of) {
     for (int item = get_local_id(0); item < PAIRS * HALF_X; item += WORK) {
-        const int x = item % HALF_X;
+        COLUMN(item % HALF_X);
         __local float2 *row = plane + item / HALF_X * STRIDE;
-        const float2 a = row[slot_x(x)], b = row[odd_slot_x(x)];
+        const float2 a = row[even], b = row[odd];
         if (x == 0 || 2 * x == LX) {
-            row[slot_x(x)] = (float2)(a.x, b.x);
+            row[even] = (float2)(a.x, b.x);
         } else {
-            row[slot_x(x)] = (float2)(a.x - b.y, a.y + b.x);
-            row[slot_x(LX - x)] = (float2)(a.x + b.y, b.x - a.y);
+            row[even] = (float2)(a.x - b.y, a.y + b.x);
+            row[odd] = (float2)(a.x + b.y, b.x - a.y);
         }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-inline void split_rows(__local float2 *plane) {
+inline void split_rows(__local float2 *plane, __global const int *column_of) {
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < PAIRS * HALF_X; item += WORK) {
-        const int x = item % HALF_X;
+        COLUMN(item % HALF_X);
         __local float2 *row = plane + item / HALF_X * STRIDE;
-        const float2 plus = row[slot_x(x)];
-        const float2 minus = (x == 0 || 2 * x == LX) ? plus : row[slot_x(LX - x)];
-        row[slot_x(x)] = 0.5f * (float2)(plus.x + minus.x, plus.y - minus.y);
-        row[odd_slot_x(x)] = 0.5f * (float2)(plus.y + minus.y, minus.x - plus.x);
+        const float2 plus = row[even], minus = (x == 0 || 2 * x == LX) ? plus : row[odd];
+        row[even] = 0.5f * (float2)(plus.x + minus.x, plus.y - minus.y);
+        row[odd] = 0.5f * (float2)(plus.y + minus.y, minus.x - plus.x);
     }
 }
 
@@ -137,7 +142,7 @@ inline void split_rows(__local float2 *plane) {
 inline void rows_inverse(__local float2 *plane, __global const float2 *roots) {
     for (int item = get_local_id(0); item < PAIRS * X1; item += WORK) {
         const int k1 = item % X1;
-        __local float2 *part = plane + item / X1 * STRIDE + X2 * k1;
+        __local float2 *part = plane + item / X1 * STRIDE + PITCH * k1;
         float2 v[X2];
         _Pragma("unroll") for (int j = 0; j < X2; j++) v[j] = part[j].yx;
         DFT(X2)(v);
@@ -148,7 +153,7 @@ inline void rows_inverse(__local float2 *plane, __global const float2 *roots) {
 
 // Lenslets n2 + X2 j of a row pair, j < X1, from the first stage of its inverse transform.
 inline void row_values(__local const float2 *row, int n2, float2 *v) {
-    _Pragma("unroll") for (int j = 0; j < X1; j++) v[j] = row[X2 * j + n2];
+    _Pragma("unroll") for (int j = 0; j < X1; j++) v[j] = row[PITCH * j + n2];
     DFT(X1)(v);
     _Pragma("unroll") for (int j = 0; j < X1; j++) v[j] = v[j].yx * SCALE;
 }
@@ -156,13 +161,13 @@ inline void row_values(__local const float2 *row, int n2, float2 *v) {
 // First stage of a row pair's forward transform; the second is ``rows_forward``.
 inline void transform_values(__local float2 *row, int n2, float2 *v, __global const float2 *roots) {
     DFT(X1)(v);
-    _Pragma("unroll") for (int j = 0; j < X1; j++) row[X2 * j + n2] = times(v[j], roots[j * n2]);
+    _Pragma("unroll") for (int j = 0; j < X1; j++) row[PITCH * j + n2] = times(v[j], roots[j * n2]);
 }
 
 inline void rows_forward(__local float2 *plane) {
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < PAIRS * X1; item += WORK) {
-        __local float2 *part = plane + item / X1 * STRIDE + X2 * (item % X1);
+        __local float2 *part = plane + item / X1 * STRIDE + PITCH * (item % X1);
         float2 v[X2];
         _Pragma("unroll") for (int j = 0; j < X2; j++) v[j] = part[j];
         DFT(X2)(v);
@@ -170,14 +175,15 @@ inline void rows_forward(__local float2 *plane) {
     }
 }
 
-inline void to_rows(__local float2 *plane, __global const float2 *roots_y, __global const float2 *roots_x) {
-    columns_inverse(plane, roots_y);
-    join_rows(plane);
+inline void to_rows(__local float2 *plane, __global const float2 *roots_y, __global const float2 *roots_x,
+                    __global const int *column_of) {
+    columns_inverse(plane, roots_y, column_of);
+    join_rows(plane, column_of);
     rows_inverse(plane, roots_x);
 }
 
-inline void from_rows(__local float2 *plane, __global const float2 *roots_y) {
+inline void from_rows(__local float2 *plane, __global const float2 *roots_y, __global const int *column_of) {
     rows_forward(plane);
-    split_rows(plane);
-    columns_forward(plane, roots_y);
+    split_rows(plane, column_of);
+    columns_forward(plane, roots_y, column_of);
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+FLOAT2_BYTES = 8
+BANK_STEP = 8
 RADICES = (2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16)
 
 
@@ -19,6 +21,55 @@ class Length:
     def roots(self) -> npt.NDArray[np.complex64]:
         """(points,) ``exp(-2 pi i j / points)``."""
         return np.exp(-2j * np.pi * np.arange(self.points) / self.points).astype(np.complex64)
+
+
+@dataclass(frozen=True)
+class PlaneLayout:
+    """Where ``transform.cl`` keeps a plane of ``y`` x ``x`` lenslets in local memory.
+
+    Row pairs stand ``stride`` float2 apart; in a row, the ``x.first`` parts stand ``pitch`` apart.
+    """
+
+    y: Length
+    x: Length
+    pitch: int
+    stride: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the plane."""
+        return self.y.points // 2 * self.stride * FLOAT2_BYTES
+
+    def columns(self) -> npt.NDArray[np.int32]:
+        """(x.points / 2 + 1,) frequencies with their places in even and odd rows, packed as ``transform.cl`` has them.
+
+        An odd row keeps a frequency where the even one keeps its negative; zero and the last one go into gaps.
+        """
+        half = np.arange(self.x.points // 2 + 1)
+        even, odd = self._place(half), self._place(-half % self.x.points)
+        if self.pitch > self.x.second:
+            odd[0], odd[-1] = self.x.second, self.pitch + self.x.second
+        else:
+            odd[0], odd[-1] = self.x.points, self.x.points + 1
+        return (half | even << 10 | odd << 20)[np.argsort(even)].astype(np.int32)
+
+    def _place(self, frequency: npt.NDArray[np.int_]) -> npt.NDArray[np.int_]:
+        return self.pitch * (frequency % self.x.first) + frequency // self.x.first
+
+
+def plane_layout(y: Length, x: Length, local_bytes: int) -> PlaneLayout | None:
+    """The layout with the fewest bank conflicts that fits ``local_bytes``; None when none does.
+
+    An odd pitch and rows that are an odd multiple of eight float2 apart keep neighbouring work-items in different banks.
+    """
+    odd_pitch = x.second + 1 + x.second % 2
+    padded = x.first * odd_pitch
+    candidates = (
+        PlaneLayout(y, x, odd_pitch, padded + (BANK_STEP - padded) % (2 * BANK_STEP)),
+        PlaneLayout(y, x, odd_pitch, padded),
+        PlaneLayout(y, x, x.second, x.points + 2),
+    )
+    return next((layout for layout in candidates if layout.size_bytes <= local_bytes), None)
 
 
 def _even_lengths() -> tuple[Length, ...]:

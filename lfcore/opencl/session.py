@@ -13,6 +13,9 @@ from lfcore.opencl.device import Device
 from lfcore.opencl.faults import reserving, running
 from lfcore.opencl.program import OPENCL_C_1_2, build, kernels
 
+LARGEST_FILL_BYTES = 2**30
+"""NVIDIA's driver fails to fill more than a few gigabytes at once (seen with 16 GB)."""
+
 Defines = Mapping[str, int | float | str]
 
 
@@ -70,10 +73,15 @@ class Session:
         with reserving(self.device, size_bytes, kind):
             buffer = pyopencl.Buffer(self.context, pyopencl.mem_flags.READ_WRITE, max(size_bytes, 16))
             # Drivers may allocate at the first use; better now than in the middle of the work.
-            touched = size_bytes if zeroed else min(size_bytes, 16)
-            pyopencl.enqueue_fill_buffer(self.queue, buffer, np.zeros(4, np.uint8), 0, max(touched, 16)).wait()
+            self._zero(buffer, buffer.size if zeroed else 16)
         self.taken_bytes += size_bytes
         return Lease(self, buffer, kind)
+
+    def _zero(self, buffer: pyopencl.Buffer, size_bytes: int) -> None:
+        for start in range(0, size_bytes, LARGEST_FILL_BYTES):
+            count = min(LARGEST_FILL_BYTES, size_bytes - start)
+            pyopencl.enqueue_fill_buffer(self.queue, buffer, np.zeros(4, np.uint8), start, count)
+        self.queue.finish()
 
     def give_back(self, lease: Lease) -> None:
         """Keep a lease's buffer for the next of its kind and size."""

@@ -79,7 +79,8 @@ class Fields:
         self.session, self.tiling = session, tiling
         self.groups, self.exchanges = len(tiling.groups()), 2 if tiling.square else 1
         self.volume, self.image = _volume_side(session, layout), _image_side(session, layout)
-        self.roots = tuple(session.upload(length.roots()) for length in (tiling.length_y, tiling.length_x))
+        roots = [session.upload(length.roots()) for length in (tiling.plane.y, tiling.plane.x)]
+        self.tables = *roots, session.upload(tiling.plane.columns())
         self.steps = session.kernels(("radix.cl", "transform.cl", "steps.cl"), _transform_defines(tiling))
         self.elementwise = session.kernels(("fields.cl",), {"WORK": WORK})
 
@@ -109,7 +110,7 @@ class Fields:
     def step(self, name: str, side: Side, frames: int, window: Window, *arguments: object) -> None:
         """Start a kernel of ``steps.cl``."""
         items = frames * self.tiling.tiles * WORK, side.channels
-        shape = side.rows_of, np.int32(side.rows), window, *self.roots
+        shape = side.rows_of, np.int32(side.rows), window, *self.tables
         self.session.launch(self.steps[name], items, (WORK, 1), *arguments, *shape)
 
     def pack(self, side: Side, host: Host) -> Field:
@@ -179,10 +180,11 @@ def _corner(down: int, right: int) -> Corner:
 
 
 def _transform_defines(tiling: Tiling) -> dict[str, int | float | str]:
-    y, x = tiling.length_y, tiling.length_x
+    y, x = tiling.plane.y, tiling.plane.x
     return {
         **{"LY": y.points, "Y1": y.first, "Y2": y.second, "LX": x.points, "X1": x.first, "X2": x.second},
-        "STRIDE": x.points + 8,
+        "PITCH": tiling.plane.pitch,
+        "STRIDE": tiling.plane.stride,
         "WORK": WORK,
         "EXCHANGES": 2 if tiling.square else 1,
         "SCALE": 1.0 / (y.points * x.points),

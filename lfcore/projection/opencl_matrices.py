@@ -81,7 +81,7 @@ class _Builder:
     def __init__(self, session: Session, layout: MatrixLayout) -> None:
         self.session, self.layout = session, layout
         self.pixels = layout.pixels.length
-        self.half_y = layout.tiling.length_y.points // 2 + 1
+        self.half_y = layout.tiling.plane.y.points // 2 + 1
         self.kernels = session.kernels(
             ("matrices.cl",), layout.defines() | {"PIXELS": self.pixels, "HALF_Y": self.half_y}
         )
@@ -100,7 +100,7 @@ class _Builder:
         side = lenslets * self.pixels
         tables_y, tables_x = (
             [self.session.upload(table) for table in _tables(lenslets, length.points)]
-            for length in (self.layout.tiling.length_y, self.layout.tiling.length_x)
+            for length in (self.layout.tiling.plane.y, self.layout.tiling.plane.x)
         )
         down_bytes, folded_bytes = 2 * self.half_y * self.pixels * side * 4, side * side * 4
         step = max(1, min(self.positions, LARGEST_WORK_BYTES // (down_bytes + folded_bytes)))

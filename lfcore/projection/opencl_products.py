@@ -13,7 +13,7 @@ WORK_ITEMS = 256
 TILE_BYTES = 16384
 PIECE_BYTES = 64
 WARP = 32
-MOST_WARPS = 12
+MOST_WARPS = 6
 MOST_TILES = 12
 """A lane holds 8 sums for each tile of eight columns; with more than 96 of them its registers overflow."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lfcore.opencl.fourier import Length, shortest
+from lfcore.opencl.fourier import PlaneLayout, plane_layout, shortest
 from lfcore.projection.spectrum import SQUARE_LIMIT
 
 Window = npt.NDArray[np.int32]
@@ -94,12 +94,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Both axes and the lengths of the grid."""
+    """Both axes, and the periodic grid with its place in local memory."""
 
     y: Axis
     x: Axis
-    length_y: Length
-    length_x: Length
+    plane: PlaneLayout
 
     @property
     def tiles(self) -> int:
@@ -109,11 +108,11 @@ class Tiling:
     @property
     def square(self) -> bool:
         """Whether (ky, kx) and (kx, ky) share a matrix."""
-        return self.length_y == self.length_x
+        return self.plane.y == self.plane.x
 
     def groups(self) -> npt.NDArray[np.int32]:
         """(group, 2) frequencies (ky, kx) of the stored matrices."""
-        half_y, half_x = (length.points // 2 + 1 for length in (self.length_y, self.length_x))
+        half_y, half_x = (length.points // 2 + 1 for length in (self.plane.y, self.plane.x))
         ky, kx = np.meshgrid(np.arange(half_y), np.arange(half_x), indexing="ij")
         keep = kx <= ky if self.square else np.full(ky.shape, True)
         return np.stack([ky[keep], kx[keep]], axis=1).astype(np.int32)
@@ -132,8 +131,10 @@ class Tiling:
         return np.array([height // 2, width, *rows, self.x.tiles, self.tiles, *spans], np.int32)
 
 
-def tiling(rows: int, columns: int, margin: int, tiles_y: int = 1, tiles_x: int = 1) -> Tiling | None:
-    """Lay ``rows`` x ``columns`` lenslets on grids; None when no length is long enough.
+def tiling(
+    rows: int, columns: int, margin: int, local_bytes: int, tiles_y: int = 1, tiles_x: int = 1
+) -> Tiling | None:
+    """Lay ``rows`` x ``columns`` lenslets on grids; None when a grid does not fit ``local_bytes`` of local memory.
 
     The grid is square where that costs less than half as much again, for then two frequencies share each matrix.
     """
@@ -144,4 +145,5 @@ def tiling(rows: int, columns: int, margin: int, tiles_y: int = 1, tiles_x: int 
     longest = max(length_y, length_x, key=lambda length: length.points)
     if longest.points**2 <= SQUARE_LIMIT * length_y.points * length_x.points:
         length_y = length_x = longest
-    return Tiling(y, x, length_y, length_x)
+    plane = plane_layout(length_y, length_x, local_bytes)
+    return None if plane is None else Tiling(y, x, plane)
