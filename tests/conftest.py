@@ -13,6 +13,8 @@ import pytest
 import tifffile
 import yaml
 
+from lfcore.opencl.device import Device, absence, candidates
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
@@ -47,6 +49,15 @@ def _shared(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"../shared/{name} is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cpu_device() -> Device:
+    """The processor as an OpenCL device, what every OpenCL test runs on; CI refuses the skip."""
+    for device, refused in candidates():
+        if device.platform == "Portable Computing Language" and refused is None:
+            return device
+    pytest.skip(f"no usable PoCL device (Debian: apt-get install pocl-opencl-icd): {absence() or candidates()}")
 
 
 TINY_SETTINGS: dict[str, Any] = {

@@ -22,3 +22,18 @@ TWENTY_TIMES = Instrument(
 def instrument(**changes: Any) -> Instrument:  # noqa: ANN401 - a field of any type
     """``TWENTY_TIMES`` with some numbers changed; by itself with few and wide pixels, to be quick."""
     return replace(TWENTY_TIMES, **{"pixels_per_lenslet": 5, **changes})
+
+
+def described(entry: dict[str, Any]) -> Instrument:
+    """The instrument of an entry of the reference's list."""
+    return Instrument(
+        magnification=entry["magnification"],
+        numerical_aperture=entry["numerical_aperture"],
+        medium_index=entry["medium_index"],
+        spectrum=((entry["wavelength_um"], 1.0),),
+        pitch_um=entry["pitch_um"],
+        focal_length_um=entry["focal_length_um"],
+        sensor_distance_um=entry["focal_length_um"],
+        aperture="square",
+        pixels_per_lenslet=entry["pixels_per_lenslet"],
+    )

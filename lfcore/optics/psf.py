@@ -59,8 +59,8 @@ class _Wave:
         self.magnification = instrument.magnification
         frequencies = grid.frequencies()
         squared = frequencies[:, None] ** 2 + frequencies[None, :] ** 2
-        self.pupil = _pupil(instrument, wavelength_um, squared, z_um).astype(self.dtype)
-        self.lenslets = _lenslets(instrument, wavelength_um, grid).astype(self.dtype)
+        self.pupil = pupil(instrument, wavelength_um, frequencies[1], squared, z_um).astype(self.dtype)
+        self.lenslets = lenslets(instrument, wavelength_um, grid).astype(self.dtype)
         self.travel = _angular_spectrum(wavelength_um, squared, instrument.sensor_distance_um).astype(self.dtype)
         self.scale = grid.size**2 * frequencies[1] ** 2 / pupil_energy(instrument, wavelength_um)
 
@@ -81,10 +81,8 @@ class _Wave:
         return np.asarray(binned * self.scale)
 
     def _ramp(self, offset_um: float) -> Complex:
-        """Phase that moves the image by ``M * offset`` and the origin to the first sample."""
-        shift_um = self.grid.positions_um()[0] - self.magnification * offset_um
-        ramp: Complex = np.exp(2j * np.pi * self.grid.frequencies() * shift_um).astype(self.dtype)
-        return ramp
+        """Phase that moves the image by ``M * offset``."""
+        return ramp(self.grid, self.grid.frequencies(), self.magnification * offset_um).astype(self.dtype)
 
 
 def pupil_energy(instrument: Instrument, wavelength_um: float) -> float:
@@ -94,22 +92,33 @@ def pupil_energy(instrument: Instrument, wavelength_um: float) -> float:
     return 2 * math.pi * scale**2 * (1 - cosine)
 
 
-def _pupil(instrument: Instrument, wavelength_um: float, squared: Real, z_um: float) -> Complex:
-    """Aperture, apodisation and defocus over ``squared`` spatial frequency; the edge is one sample wide.
+def pupil_edge(instrument: Instrument, wavelength_um: float) -> float:
+    """Radius of the pupil, 1/um at the array."""
+    return instrument.numerical_aperture / (instrument.magnification * wavelength_um)
+
+
+def ramp(grid: Grid, frequencies: Real, image_um: float) -> Complex:
+    """Phase over ``frequencies`` in 1/um that moves an image by ``image_um`` and the origin to the first sample."""
+    phase: Complex = np.exp(2j * np.pi * frequencies * (grid.positions_um()[0] - image_um))
+    return phase
+
+
+def pupil(instrument: Instrument, wavelength_um: float, step: float, squared: Real, z_um: float) -> Complex:
+    """Aperture, apodisation and defocus over ``squared`` spatial frequency; the edge is one ``step`` of it wide.
 
     A soft edge weighs each sample by the area that it covers, which keeps the pupil's energy right on coarse grids.
     """
     radius = np.sqrt(squared)
-    edge = instrument.numerical_aperture / (instrument.magnification * wavelength_um)
-    cover = np.clip((edge - radius) / radius[0, 1] + 0.5, 0, 1)
+    edge = pupil_edge(instrument, wavelength_um)
+    cover = np.clip((edge - radius) / step + 0.5, 0, 1)
     sine = radius * wavelength_um * instrument.magnification / instrument.medium_index
     cosine = np.sqrt(1 - np.minimum(sine, 0.9999) ** 2)
     defocus = -2 * np.pi * instrument.medium_index / wavelength_um * cosine * z_um
-    pupil: Complex = cover * cosine**-0.5 * np.exp(1j * defocus)
-    return pupil
+    transmitted: Complex = cover * cosine**-0.5 * np.exp(1j * defocus)
+    return transmitted
 
 
-def _lenslets(instrument: Instrument, wavelength_um: float, grid: Grid) -> Complex:
+def lenslets(instrument: Instrument, wavelength_um: float, grid: Grid) -> Complex:
     """Transmission of the array: a thin lens in each cell, opaque outside a round lenslet."""
     position = grid.position_in_lenslet_um()
     squared = position[:, None] ** 2 + position[None, :] ** 2

@@ -9,26 +9,11 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import j1
 
-from lfcore.optics.instrument import Instrument
 from lfcore.optics.psf import point_images, pupil_energy
-from tests.instruments import instrument
+from tests.instruments import described, instrument
 
 NOTHING = {"focal_length_um": 1e9, "sensor_distance_um": 1e-6}
 """Lenslets that do nothing, on the camera: what is seen is the native image."""
-
-
-def described(entry: dict[str, Any]) -> Instrument:
-    return Instrument(
-        magnification=entry["magnification"],
-        numerical_aperture=entry["numerical_aperture"],
-        medium_index=entry["medium_index"],
-        spectrum=((entry["wavelength_um"], 1.0),),
-        pitch_um=entry["pitch_um"],
-        focal_length_um=entry["focal_length_um"],
-        sensor_distance_um=entry["focal_length_um"],
-        aperture="square",
-        pixels_per_lenslet=entry["pixels_per_lenslet"],
-    )
 
 
 @pytest.mark.parametrize("number", range(5))
