@@ -27,6 +27,10 @@ class Rectifier:
     Pixel ``u`` of a lenslet sits at ``(u - (N - 1)/2)/N`` of the pitch from the lenslet's centre, for even and odd
     ``N``. Values are intensities per area: an evenly lit frame stays at the same value. Where a rectified pixel covers
     several of the camera's, it is the mean of as many samples.
+
+    ``shape`` (rows * N, columns * N) is the result's. Sample (i, j) of a grid of ``sampled_shape``, ``samples`` a pixel
+    along each axis, lies at ``start + steps @ (i, j)`` px on the camera. ``nearest`` (flat) and ``off_camera`` tell for
+    each sample the flat index of the camera pixel there, and whether the camera does not reach it.
     """
 
     def __init__(self, calibration: Calibration) -> None:
@@ -34,12 +38,12 @@ class Rectifier:
         size = calibration.pixels_per_lenslet
         self.camera_shape = calibration.image_shape
         self.shape = calibration.rows * size, calibration.columns * size
-        self._samples = max(1, round(calibration.lattice.mean_pitch_px / size))
-        self._steps = calibration.lattice.steps / (size * self._samples)
-        first = (-(size - 1) / 2 - (self._samples - 1) / (2 * self._samples)) / size
-        self._start = calibration.lattice.origin_px + calibration.lattice.steps @ np.array([first, first])
-        self._sampled_shape = self.shape[0] * self._samples, self.shape[1] * self._samples
-        self._nearest, self._off_camera = self._look_up()
+        self.samples = max(1, round(calibration.lattice.mean_pitch_px / size))
+        self.steps = calibration.lattice.steps / (size * self.samples)
+        first = (-(size - 1) / 2 - (self.samples - 1) / (2 * self.samples)) / size
+        self.start = calibration.lattice.origin_px + calibration.lattice.steps @ np.array([first, first])
+        self.sampled_shape = self.shape[0] * self.samples, self.shape[1] * self.samples
+        self.nearest, self.off_camera = self._look_up()
 
     def __call__(self, frame: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Rectified frame (rows * N, columns * N) float32 of ``frame`` (y, x), NaN where missing.
@@ -47,37 +51,41 @@ class Rectifier:
         It is NaN where the camera does not reach, or where a missing pixel lies within 1.5 px; pixels further off have
         less than a seventh of the weight. Raises ``DataError`` when the frame has not the calibration image's shape.
         """
-        if frame.shape != self.camera_shape:
-            raise DataError(
-                f"frame of {frame.shape} px: the calibration is for {self.camera_shape} px; "
-                "frames and images.radiometry must come from the same camera region"
-            )
+        self.refuse_other_shapes(frame.shape)
         missing = ~np.isfinite(frame)
-        blocked = self._off_camera
+        blocked = self.off_camera
         if missing.any():
             frame = _filled(frame, missing)
             near_missing = ndimage.binary_dilation(missing, np.ones((3, 3), dtype=bool))
-            blocked = blocked | near_missing.ravel()[self._nearest]
+            blocked = blocked | near_missing.ravel()[self.nearest]
         rectified = ndimage.affine_transform(
             np.asarray(frame, dtype=np.float32),
-            self._steps,
-            self._start,
-            output_shape=self._sampled_shape,
+            self.steps,
+            self.start,
+            output_shape=self.sampled_shape,
             output=np.float32,
             order=3,
             mode="mirror",
         )
         rectified[blocked] = np.nan
-        if self._samples == 1:
+        if self.samples == 1:
             return np.asarray(rectified)
-        split = rectified.reshape(self.shape[0], self._samples, self.shape[1], self._samples)
+        split = rectified.reshape(self.shape[0], self.samples, self.shape[1], self.samples)
         return np.asarray(split.mean(axis=(1, 3)))
+
+    def refuse_other_shapes(self, shape: tuple[int, ...]) -> None:
+        """Raise ``DataError`` when ``shape`` is not that of the calibration's frames."""
+        if shape != self.camera_shape:
+            raise DataError(
+                f"frame of {shape} px: the calibration is for {self.camera_shape} px; "
+                "frames and images.radiometry must come from the same camera region"
+            )
 
     def _look_up(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Flat index of the camera pixel nearest to each sample, and which samples are off the camera."""
-        rows, columns = np.ogrid[: self._sampled_shape[0], : self._sampled_shape[1]]
+        rows, columns = np.ogrid[: self.sampled_shape[0], : self.sampled_shape[1]]
         y, x = (
-            start + steps[0] * rows + steps[1] * columns for start, steps in zip(self._start, self._steps, strict=True)
+            start + steps[0] * rows + steps[1] * columns for start, steps in zip(self.start, self.steps, strict=True)
         )
         height, width = self.camera_shape
         slack = ON_CAMERA_TOLERANCE_PX
