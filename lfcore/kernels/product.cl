@@ -3,7 +3,8 @@
 //     out[m] = sum over k of M[m, k] in[k]      FORWARD 1: m image rows, k volume rows;  FORWARD 0: the transpose
 //
 // Matrices: [group][volume quad][image quad][4][4] (volume slot, image slot), float or half times MATRIX_SCALE.
-// Spectra: [group][row][exchange][column] float4 pieces; rows = 4 * quads.
+// In: [slot / 2][row][exchange][column][slot % 2] float4 pieces, rows = 4 * quads; out: [slot][row][exchange][column]
+// (spectrum.cl). ``slots``[group]: the slot of a group of frequencies.
 // Compile-time: FORWARD HALF_MATRICES MATRIX_SCALE VOLUME_QUADS IMAGE_QUADS EXCHANGES, and the tile of a work-group:
 // TILE_PIECES x TILE_QUADS work-items, TILE_DEPTH quads of the sum at a time.
 // Launch: (pieces up to TILE_PIECES, quads up to TILE_QUADS, groups).
@@ -32,15 +33,22 @@ inline float4 block_row(__global const Element *matrix, int out_quad, int in_qua
     return four(matrix + ((size_t)volume * IMAGE_QUADS + image) * 16 + 4 * s);
 }
 
-inline void load_pieces(__local float4 *tile, __global const float4 *spectrum, __global const uchar *kinds,
-                        size_t group_start, int first_quad, int first_piece, int pieces, int columns, int id) {
+inline void change_basis(float4 *v, int kind, int exchanged, int enter) {
+    float2 plus[4], minus[4];
+    for (int s = 0; s < 4; s++) plus[s] = v[s].xy, minus[s] = v[s].zw;
+    if (enter) to_parity(plus, kind, exchanged, 0), to_parity(minus, kind, exchanged, 1);
+    else from_parity(plus, kind, exchanged, 0), from_parity(minus, kind, exchanged, 1);
+    for (int s = 0; s < 4; s++) v[s] = (float4)(plus[s], minus[s]);
+}
+
+inline void load_pieces(__local float4 *tile, __global const float4 *in, __global const uchar *kinds, int first_quad,
+                        int first_piece, int pieces, int columns, int id) {
     for (int item = id; item < TILE_DEPTH * TILE_PIECES; item += WORK_ITEMS) {
         const int quad = first_quad + item / TILE_PIECES, piece = first_piece + item % TILE_PIECES;
         float4 v[4] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
         if (quad < IN_QUADS && piece < pieces) {
-            const size_t at = group_start + (size_t)4 * quad * pieces + piece;
-            for (int s = 0; s < 4; s++) v[s] = spectrum[at + (size_t)s * pieces];
-            to_parity(v, kinds[quad], piece >= columns);
+            for (int s = 0; s < 4; s++) v[s] = in[2 * (((size_t)4 * quad + s) * pieces + piece)];
+            change_basis(v, kinds[quad], piece >= columns, 1);
         }
         for (int s = 0; s < 4; s++) tile[4 * item + s] = v[s];
     }
@@ -71,16 +79,17 @@ inline void add_block(float4 *sum, __local const float4 *block, __local const fl
 
 __kernel __attribute__((reqd_work_group_size(TILE_PIECES, TILE_QUADS, 1))) void product(
     __global const Element *matrices, __global const float4 *in, __global float4 *out, __global const uchar *in_kinds,
-    __global const uchar *out_kinds, const int columns) {
+    __global const uchar *out_kinds, __global const int *slots, const int columns) {
     __local float4 pieces_tile[TILE_DEPTH * TILE_PIECES * 4];
     __local float4 blocks_tile[TILE_DEPTH * TILE_QUADS * 4];
     const int x = get_local_id(0), y = get_local_id(1), id = y * TILE_PIECES + x, pieces = EXCHANGES * columns;
     const int first_piece = get_group_id(0) * TILE_PIECES, first_quad = get_group_id(1) * TILE_QUADS;
-    const size_t group = get_group_id(2);
-    __global const Element *matrix = matrices + group * VOLUME_QUADS * IMAGE_QUADS * 16;
+    const size_t slot = slots[get_group_id(2)], all_in = (size_t)IN_QUADS * 4 * pieces;
+    __global const Element *matrix = matrices + (size_t)get_group_id(2) * VOLUME_QUADS * IMAGE_QUADS * 16;
+    in += slot / 2 * 2 * all_in + slot % 2;
     float4 sum[4] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
     for (int first = 0; first < IN_QUADS; first += TILE_DEPTH) {
-        load_pieces(pieces_tile, in, in_kinds, group * IN_QUADS * 4 * pieces, first, first_piece, pieces, columns, id);
+        load_pieces(pieces_tile, in, in_kinds, first, first_piece, pieces, columns, id);
         load_blocks(blocks_tile, matrix, first_quad, first, id);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int d = 0; d < TILE_DEPTH; d++)
@@ -90,7 +99,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_PIECES, TILE_QUADS, 1))) void 
     const int quad = first_quad + y, piece = first_piece + x;
     if (quad >= OUT_QUADS || piece >= pieces) return;
     for (int s = 0; s < 4; s++) sum[s] *= 1.0f / MATRIX_SCALE;
-    from_parity(sum, out_kinds[quad], piece >= columns);
-    const size_t at = (group * OUT_QUADS + quad) * 4 * pieces + piece;
+    change_basis(sum, out_kinds[quad], piece >= columns, 0);
+    const size_t at = (slot * OUT_QUADS + quad) * 4 * pieces + piece;
     for (int s = 0; s < 4; s++) out[at + (size_t)s * pieces] = sum[s];
 }

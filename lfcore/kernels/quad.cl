@@ -1,37 +1,30 @@
-// Rows in quad order, and the parity basis of one quad.
+// Rows in quad order, pieces, and the parity basis of one quad.
 //
 // A quad is four consecutive rows: a position (i, j) of a cell of n x n and its mirror images, (i, j) (i, j') (i', j)
 // (i', j') with i' = n - 1 - i (kind 0); or, where n is odd, the pairs (middle, j) (middle, j') and (j, middle)
 // (j', middle) (kind 1), or the middle alone (kind 2, three rows empty).
-// A piece is a float4: (Re, Im) at (ky, kx), then (Re, Im) at (-ky, kx). In the basis
+// A piece is what one channel has at (ky, kx) and at (-ky, kx): two complex numbers, its members 0 and 1. In the basis
 //
 //     even = (v_j + v_j') / sqrt 2,   odd = (v_j - v_j') / sqrt 2    along each axis,
 //
-// with -i on rows that are odd under inversion and -1 on the (-ky) half of rows that are odd in y, the operator is one
-// real matrix for all columns (docs/physics.md). Exchanged pieces belong to (kx, ky) and the transposed cell, so that
-// there the rows odd in x change sign.
+// with -i on rows that are odd under inversion and -1 in member 1 of rows that are odd in y, the operator is one real
+// matrix for all columns (docs/physics.md). Exchanged pieces belong to (kx, ky) and the transposed cell, so that there
+// the rows odd in x change sign.
 
 #define ROOT_HALF 0.707106781f
 
-inline float4 over_i_both(float4 v) { return (float4)(v.y, -v.x, v.w, -v.z); }
-
-inline float4 mirrored(float4 v) { return (float4)(v.xy, -v.zw); }
-
-inline void mirror_odd(float4 *v, int kind, int exchanged) {
-    if (kind == 0) {
-        if (exchanged) v[1] = mirrored(v[1]);
-        else v[2] = mirrored(v[2]);
-        v[3] = mirrored(v[3]);
-    } else if (kind == 1) {
-        if (exchanged) v[1] = mirrored(v[1]);
-        else v[3] = mirrored(v[3]);
-    }
+// Which slots change sign in member 1: bit s for slot s.
+inline int mirrored_slots(int kind, int exchanged) {
+    return kind == 0 ? (exchanged ? 10 : 12) : kind == 1 ? (exchanged ? 2 : 8) : 0;
 }
 
-inline void butterfly(float4 *v, int kind) {
+// Which slots are odd under inversion.
+inline int odd_slots(int kind) { return kind == 0 ? 6 : kind == 1 ? 10 : 0; }
+
+inline void butterfly(float2 *v, int kind) {
     if (kind == 2) return;
-    const float4 a = (v[0] + v[1]) * ROOT_HALF, b = (v[0] - v[1]) * ROOT_HALF;
-    const float4 c = (v[2] + v[3]) * ROOT_HALF, d = (v[2] - v[3]) * ROOT_HALF;
+    const float2 a = (v[0] + v[1]) * ROOT_HALF, b = (v[0] - v[1]) * ROOT_HALF;
+    const float2 c = (v[2] + v[3]) * ROOT_HALF, d = (v[2] - v[3]) * ROOT_HALF;
     if (kind == 1) {
         v[0] = a, v[1] = b, v[2] = c, v[3] = d;
     } else {
@@ -40,20 +33,20 @@ inline void butterfly(float4 *v, int kind) {
     }
 }
 
-inline void to_parity(float4 *v, int kind, int exchanged) {
+inline void to_parity(float2 *v, int kind, int exchanged, int member) {
     butterfly(v, kind);
-    if (kind == 2) return;
-    v[1] = over_i_both(v[1]);
-    if (kind == 0) v[2] = over_i_both(v[2]);
-    else v[3] = over_i_both(v[3]);
-    mirror_odd(v, kind, exchanged);
+    const int odd = odd_slots(kind), mirrored = member ? mirrored_slots(kind, exchanged) : 0;
+    _Pragma("unroll") for (int s = 1; s < 4; s++) {
+        if (odd >> s & 1) v[s] = (float2)(v[s].y, -v[s].x);
+        if (mirrored >> s & 1) v[s] = -v[s];
+    }
 }
 
-inline void from_parity(float4 *v, int kind, int exchanged) {
-    if (kind == 2) return;
-    v[1] = -over_i_both(v[1]);
-    if (kind == 0) v[2] = -over_i_both(v[2]);
-    else v[3] = -over_i_both(v[3]);
-    mirror_odd(v, kind, exchanged);
+inline void from_parity(float2 *v, int kind, int exchanged, int member) {
+    const int odd = odd_slots(kind), mirrored = member ? mirrored_slots(kind, exchanged) : 0;
+    _Pragma("unroll") for (int s = 1; s < 4; s++) {
+        if (odd >> s & 1) v[s] = (float2)(-v[s].y, v[s].x);
+        if (mirrored >> s & 1) v[s] = -v[s];
+    }
     butterfly(v, kind);
 }

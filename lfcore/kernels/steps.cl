@@ -3,8 +3,8 @@
 //     volume_step   x <- x max(c, 0) / (H^T W),  then its spectrum           c = H^T (correction)
 //     image_step    W b / (W m + g), then its spectrum                       m = H x
 //
-// (Richardson 1972, J. Opt. Soc. Am. 62, 55; Lucy 1974, Astron. J. 79, 745.) Both work in place: a work-group reads and
-// writes the pieces of its own channel only.
+// (Richardson 1972, J. Opt. Soc. Am. 62, 55; Lucy 1974, Astron. J. 79, 745.)
+// ``peaks``[column]: zero before, then the largest sum of magnitudes of a channel, which no spectrum of it exceeds.
 // Launch: (columns * WORK, channels). ``rows``[channel]: row of the channel, and of its transpose in the cell.
 // needs radix.cl transform.cl
 
@@ -27,30 +27,55 @@ inline int inside(Window window, int i, int x) {
     return there ? pair * window.width + column : -1;
 }
 
-// Keeps the rows that exist of the pair that starts at grid row 2i.
-inline float2 existing(Window window, int i, float2 value) {
-    const int row = 2 * i + window.base_y + tile_of(window) / window.tiles_x * window.step_y;
+// Keeps the lenslets that exist of the pair at grid row 2i, lenslet x.
+inline float2 existing(Window window, int i, int x, float2 value) {
+    const int tile = tile_of(window), row = 2 * i + window.base_y + tile / window.tiles_x * window.step_y;
+    const int column = x + window.base_x + tile % window.tiles_x * window.step_x;
+    if (column < window.column0 || column >= window.column1) return (float2)(0.0f);
     return (float2)(row >= window.row0 && row < window.row1 ? value.x : 0.0f,
                     row + 1 >= window.row0 && row + 1 < window.row1 ? value.y : 0.0f);
 }
 
+// Sum over the work-items, in work-item 0.
+inline float sum_of_all(__local float *sums, float value) {
+    const int id = get_local_id(0);
+    sums[id] = value;
+    for (int half_size = WORK / 2; half_size > 0; half_size /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (id < half_size) sums[id] += sums[id + half_size];
+    }
+    return sums[0];
+}
+
+// Magnitudes are not negative, so their bits are in order of size.
+inline void raise_peak(volatile __global uint *peaks, __local float *sums, float magnitudes) {
+    const float sum = sum_of_all(sums, magnitudes);
+    if (get_local_id(0) == 0) atomic_max(peaks + get_group_id(0), as_uint(sum));
+}
+
+inline float magnitude(float2 v) { return fabs(v.x) + fabs(v.y); }
+
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
-    __global const float2 *field, __global float4 *spectrum, __global const int2 *rows_of, const int rows,
+    __global const float2 *field, __global float4 *spectrum, volatile __global uint *peaks, __global const int2 *rows_of, const int rows,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
+    __local float sums[WORK];
     __global const float2 *from = field + plane_at(window, 0);
+    float magnitudes = 0.0f;
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
         const int i = item / X2, n2 = item % X2;
         float2 v[X1];
         for (int j = 0; j < X1; j++) {
             const int at = inside(window, i, X2 * j + n2);
             v[j] = at < 0 ? (float2)(0.0f) : from[at];
+            magnitudes += magnitude(v[j]);
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
     from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    raise_peak(peaks, sums, magnitudes);
 }
 
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
@@ -68,22 +93,25 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
         if (2 * i < window.low_y || 2 * i >= window.high_y) continue;
         for (int j = 0; j < X1; j++) {
             const int x = X2 * j + n2, at = inside(window, i, x);
-            if (at >= 0 && x >= window.low_x && x < window.high_x) to[at] = existing(window, i, v[j]);
+            if (at >= 0 && x >= window.low_x && x < window.high_x) to[at] = existing(window, i, x, v[j]);
         }
     }
 }
 
 // ``inverse_normaliser``: 1 / H^T W, zero where the camera does not see. ``shared``: (volume, normaliser).
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
-    __global float4 *spectrum, __global const float2 *volume, __global const float2 *inverse_normaliser,
-    const int2 shared, __global float2 *stepped, __global const int2 *rows_of, const int rows, const Window window,
+    __global const float4 *correction, __global const float2 *volume, __global const float2 *inverse_normaliser,
+    const int2 shared, __global float2 *stepped, __global float4 *spectrum, volatile __global uint *peaks,
+    __global const int2 *rows_of, const int rows, const Window window,
     __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
+    __local float sums[WORK];
+    float magnitudes = 0.0f;
     volume += plane_at(window, shared.x);
     inverse_normaliser += plane_at(window, shared.y);
     stepped += plane_at(window, 0);
-    load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    load_spectrum(plane, correction, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
         const int i = item / X2, n2 = item % X2;
@@ -97,17 +125,20 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
                 stepped[at] = value;
             }
             v[j] = value;
+            magnitudes += magnitude(value);
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
     from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    raise_peak(peaks, sums, magnitudes);
 }
 
 // ``squares``[column][channel]: sum of (b - W m)^2 over W > 0. ``shared``: one weight for all frames.
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
-    __global float4 *spectrum, __global const float2 *measured, __global const float2 *weight,
-    const int shared, __global const float2 *background, __global float *squares, __global const int2 *rows_of, const int rows,
+    __global const float4 *expected, __global const float2 *measured, __global const float2 *weight,
+    const int shared, __global const float2 *background, __global float *squares, __global float4 *spectrum,
+    volatile __global uint *peaks, __global const int2 *rows_of, const int rows,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
@@ -115,8 +146,8 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     measured += plane_at(window, 0);
     weight += plane_at(window, shared);
     background += plane_at(window, 0);
-    float sum = 0.0f;
-    load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
+    float sum = 0.0f, magnitudes = 0.0f;
+    load_spectrum(plane, expected, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
         const int i = item / X2, n2 = item % X2;
@@ -133,15 +164,14 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
                 value = select((float2)(0.0f), w * b / total, total > 0.0f);
             }
             v[j] = value;
+            magnitudes += magnitude(value);
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
-    sums[get_local_id(0)] = sum;
     from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
-    for (int half_size = WORK / 2; half_size > 0; half_size /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (get_local_id(0) < half_size) sums[get_local_id(0)] += sums[get_local_id(0) + half_size];
-    }
-    if (get_local_id(0) == 0) squares[get_group_id(0) * get_num_groups(1) + get_group_id(1)] = sums[0];
+    const float total = sum_of_all(sums, sum);
+    if (get_local_id(0) == 0) squares[get_group_id(0) * get_num_groups(1) + get_group_id(1)] = total;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    raise_peak(peaks, sums, magnitudes);
 }

@@ -12,7 +12,10 @@
 // << 20, in the order of the places, so that neighbouring work-items read neighbouring banks.
 // Compile-time: LY LX Y1 Y2 X1 X2 PITCH STRIDE (float2 a local row) WORK (work-items) EXCHANGES (2 on a square grid, else
 // 1) SCALE (1/(LY LX)).
-// Spectrum: [group][row][exchange][column] float4 pieces, see quad.cl.
+// Spectrum of float4 pieces (quad.cl), from the products [slot][row][exchange][column] and to them
+// [slot / 2][row][exchange][column][slot % 2]: work-groups write two neighbouring frequencies, a whole 32-byte sector, at
+// a time. On a square grid, slot (ky, kx), kx <= ky, holds (ky, kx) of channel (a, c) as exchange 0 of the row of (a, c)
+// and (kx, ky) of channel (c, a) as exchange 1.
 // Field: [frame][channel][row pair][x] float2 = lenslet rows (2i, 2i + 1); zero where there is no lenslet.
 // needs radix.cl
 
@@ -22,7 +25,7 @@
 
 typedef struct {
     int pairs, width;      // of the field: row pairs and lenslets a row
-    int row0, row1;        // lenslet rows that exist
+    int row0, row1, column0, column1;  // lenslets that exist
     int tiles_x, tiles;    // tiles a row, tiles a frame
     int step_y, step_x;    // from tile to tile, lenslets; step_y even
     int base_y, base_x;    // field position of the first tile's grid origin; base_y even
@@ -35,13 +38,17 @@ inline int slot_y(int k) { return Y2 * (k % Y1) + k / Y1; }
 #define COLUMN(C) const int packed = column_of[C], x = packed & 1023, even = packed >> 10 & 1023, odd = packed >> 20
 #define AT(Y) ((Y) / 2 * STRIDE + ((Y) % 2 ? odd : even))
 
-inline size_t piece_at(int y, int x, int exchange, int2 row, int rows, int columns, int column) {
+// Slots begin at an even number for each ky.
+inline int slot_of(int ky, int kx) {
 #if EXCHANGES == 2
-    const int group = exchange ? x * (x + 1) / 2 + y : y * (y + 1) / 2 + x;
+    return 2 * ((ky + 1) / 2) * (ky / 2 + 1) + kx;
 #else
-    const int group = y * HALF_X + x;
+    return (HALF_X + 1) / 2 * 2 * ky + kx;
 #endif
-    return (((size_t)group * rows + (exchange ? row.y : row.x)) * EXCHANGES + exchange) * columns + column;
+}
+
+inline size_t piece_at(int slot, int exchange, int2 row, int rows, int columns, int column) {
+    return (((size_t)slot * rows + (exchange ? row.y : row.x)) * EXCHANGES + exchange) * columns + column;
 }
 
 inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int rows, int columns,
@@ -49,24 +56,38 @@ inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum
     for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
         const int y = item / HALF_X;
         COLUMN(item % HALF_X);
-        const float4 piece = spectrum[piece_at(y, x, EXCHANGES == 2 && x > y, row, rows, columns, column)];
+        const int exchange = EXCHANGES == 2 && x > y, slot = exchange ? slot_of(x, y) : slot_of(y, x);
+        const float4 piece = spectrum[piece_at(slot, exchange, row, rows, columns, column)];
         plane[AT(slot_y(y))] = piece.xy;
         if (y > 0 && 2 * y < LY) plane[AT(slot_y(LY - y))] = piece.zw;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
+inline void store_piece(__local const float2 *plane, __global float4 *spectrum, int y, int packed, int slot, int exchange,
+                        int2 row, int rows, int columns, int column) {
+    const int even = packed >> 10 & 1023, odd = packed >> 20;
+    const float4 piece = (float4)(plane[AT(slot_y(y))], plane[AT(slot_y((LY - y) % LY))]);
+    spectrum[2 * piece_at(slot / 2, exchange, row, rows, columns, column) + slot % 2] = piece;
+}
+
+// ``column_of`` goes on with the same entries in the order of x.
 inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int rows, int columns,
                            int column, __global const int *column_of) {
+    column_of += HALF_X;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
-        const int y = item / HALF_X;
-        COLUMN(item % HALF_X);
-        const float2 minus = plane[AT(slot_y((LY - y) % LY))];
-        const float4 piece = (float4)(plane[AT(slot_y(y))], minus);
-        if (EXCHANGES == 1 || x <= y) spectrum[piece_at(y, x, 0, row, rows, columns, column)] = piece;
-        if (EXCHANGES == 2 && x >= y) spectrum[piece_at(y, x, 1, row, rows, columns, column)] = piece;
+    const int padded = (HALF_X + 1) / 2 * 2;
+    for (int item = get_local_id(0); item < HALF_Y * padded; item += WORK) {
+        const int y = item / padded, x = item % padded;
+        if (x < HALF_X && (EXCHANGES == 1 || x <= y))
+            store_piece(plane, spectrum, y, column_of[x], slot_of(y, x), 0, row, rows, columns, column);
     }
+#if EXCHANGES == 2
+    for (int item = get_local_id(0); item < padded * HALF_X; item += WORK) {
+        const int y = item / (2 * HALF_X) * 2 + item % 2, x = item / 2 % HALF_X;
+        if (y <= x) store_piece(plane, spectrum, y, column_of[x], slot_of(x, y), 1, row, rows, columns, column);
+    }
+#endif
 }
 
 inline void columns_inverse(__local float2 *plane, __global const float2 *roots, __global const int *column_of) {

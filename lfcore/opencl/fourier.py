@@ -41,9 +41,9 @@ class PlaneLayout:
         return self.y.points // 2 * self.stride * FLOAT2_BYTES
 
     def columns(self) -> npt.NDArray[np.int32]:
-        """(x.points / 2 + 1,) frequencies with their places in even and odd rows, packed as ``transform.cl`` has them.
+        """Frequencies 0 to x.points / 2 with their places in even and odd rows, packed as ``transform.cl`` has them.
 
-        An odd row keeps a frequency where the even one keeps its negative; zero and the last one go into gaps.
+        Twice the list: in the order of the places, then of the frequencies. An odd row keeps a frequency where the even one keeps its negative; zero and the last one go into gaps.
         """
         half = np.arange(self.x.points // 2 + 1)
         even, odd = self._place(half), self._place(-half % self.x.points)
@@ -51,7 +51,8 @@ class PlaneLayout:
             odd[0], odd[-1] = self.x.second, self.pitch + self.x.second
         else:
             odd[0], odd[-1] = self.x.points, self.x.points + 1
-        return (half | even << 10 | odd << 20)[np.argsort(even)].astype(np.int32)
+        packed = (half | even << 10 | odd << 20).astype(np.int32)
+        return np.concatenate([packed[np.argsort(even)], packed])
 
     def _place(self, frequency: npt.NDArray[np.int_]) -> npt.NDArray[np.int_]:
         return self.pitch * (frequency % self.x.first) + frequency // self.x.first

@@ -60,14 +60,24 @@ class Side:
             )
 
 
-class Field:
-    """A volume or an image of some frames: values, or their spectrum, or both.
+@dataclass(frozen=True)
+class Spectrum:
+    """A spectrum ready for the products, and the ``peaks`` (column,) that none of its numbers exceeds."""
 
-    ``inverse`` belongs to a field by which others are divided.
+    pieces: Lease
+    peaks: Lease
+
+
+class Field:
+    """A volume or an image of some frames: values, or their spectrum, or both, or what a product has made.
+
+    ``product`` is a spectrum in the order in which products write, which steps read. ``inverse`` belongs to a field by
+    which others are divided.
     """
 
-    def __init__(self, side: Side, frames: int, values: Lease | None = None, spectrum: Lease | None = None) -> None:
-        self.side, self.frames, self.values, self.spectrum = side, frames, values, spectrum
+    def __init__(self, side: Side, frames: int, values: Lease | None = None, product: Lease | None = None) -> None:
+        self.side, self.frames, self.values, self.product = side, frames, values, product
+        self.spectrum: Spectrum | None = None
         self.inverse: Lease | None = None
 
 
@@ -77,7 +87,8 @@ class Fields:
     def __init__(self, session: Session, layout: MatrixLayout) -> None:
         tiling = layout.tiling
         self.session, self.tiling = session, tiling
-        self.groups, self.exchanges = len(tiling.groups()), 2 if tiling.square else 1
+        slots = tiling.slots()
+        self.slots, self.exchanges = int(slots[-1]) // 2 * 2 + 2, 2 if tiling.square else 1
         self.volume, self.image = _volume_side(session, layout), _image_side(session, layout)
         roots = [session.upload(length.roots()) for length in (tiling.plane.y, tiling.plane.x)]
         self.tables = *roots, session.upload(tiling.plane.columns())
@@ -88,23 +99,30 @@ class Fields:
         """Room for the values of ``frames`` frames."""
         return self.session.take(f"{side.name} values", frames * side.size * PAIR_BYTES)
 
-    def take_spectrum(self, side: Side, frames: int) -> Lease:
-        """Room for the spectra of ``frames`` frames; rows that no channel has stay zero."""
-        pieces = self.groups * side.rows * self.exchanges * frames * self.tiling.tiles
+    def take_pieces(self, side: Side, frames: int) -> Lease:
+        """Room for the pieces of a spectrum; rows that no channel has stay zero."""
+        pieces = self.slots * side.rows * self.exchanges * frames * self.tiling.tiles
         return self.session.take(f"{side.name} spectrum", pieces * PIECE_BYTES, zeroed=True)
+
+    def take_spectrum(self, side: Side, frames: int) -> Spectrum:
+        """Room for a spectrum, with peaks of zero."""
+        peaks = self.session.upload(np.zeros(frames * self.tiling.tiles, np.float32), "peaks")
+        return Spectrum(self.take_pieces(side, frames), peaks)
 
     def values(self, field: Field) -> Lease:
         """The values of a field, computed if they are not there yet."""
         if field.values is None:
             field.values = self.take_values(field.side, field.frames)
-            self.step("spectrum_field", field.side, field.frames, field.side.writes, field.spectrum, field.values)
+            self.step("spectrum_field", field.side, field.frames, field.side.writes, field.product, field.values)
         return field.values
 
-    def spectrum(self, field: Field) -> Lease:
+    def spectrum(self, field: Field) -> Spectrum:
         """The spectrum of a field, computed if it is not there."""
         if field.spectrum is None:
-            field.spectrum = self.take_spectrum(field.side, field.frames)
-            self.step("field_spectrum", field.side, field.frames, field.side.reads, field.values, field.spectrum)
+            values, spectrum = self.values(field), self.take_spectrum(field.side, field.frames)
+            arguments = values, spectrum.pieces, spectrum.peaks
+            self.step("field_spectrum", field.side, field.frames, field.side.reads, *arguments)
+            field.spectrum = spectrum
         return field.spectrum
 
     def step(self, name: str, side: Side, frames: int, window: Window, *arguments: object) -> None:
@@ -148,7 +166,7 @@ def _volume_side(session: Session, layout: MatrixLayout) -> Side:
         planes=layout.planes,
         height=y.volume,
         width=x.volume,
-        origin=_corner(y.lead - y.margin, x.lead - x.margin),
+        origin=_corner(y.volume_exists[0], x.volume_exists[0]),
         count=_corner(y.lenslets + 2 * y.margin, x.lenslets + 2 * x.margin),
         reads=tiling.volume_window(y.volume_reads(), x.volume_reads()),
         writes=tiling.volume_window(y.volume_writes(), x.volume_writes()),

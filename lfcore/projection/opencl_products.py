@@ -2,6 +2,7 @@
 
 import abc
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyopencl
@@ -13,7 +14,7 @@ WORK_ITEMS = 256
 TILE_BYTES = 16384
 PIECE_BYTES = 64
 WARP = 32
-MOST_WARPS = 6
+MOST_WARPS = 12
 MOST_TILES = 12
 """A lane holds 8 sums for each tile of eight columns; with more than 96 of them its registers overflow."""
 
@@ -51,12 +52,15 @@ class Operator:
 class Products(abc.ABC):
     """Multiplies the spectra of up to ``columns`` columns with all matrices, or with their transposes."""
 
+    needs_peaks: ClassVar[bool] = False
+
     def __init__(self, session: Session, operator: Operator, columns: int) -> None:
         self.session, self.operator, self.columns = session, operator, columns
+        self.slots = session.upload(operator.layout.tiling.slots())
         self.quads = {True: len(operator.layout.image_kinds), False: len(operator.layout.volume_kinds)}
         self.kernels = {forward: self._kernel(forward) for forward in (True, False)}
 
-    def __call__(self, forward: bool, columns: int, source: Lease, target: Lease) -> None:
+    def __call__(self, forward: bool, columns: int, source: Lease, peaks: Lease, target: Lease) -> None:
         """Spectra of ``columns`` volumes to those of images, or with ``forward`` false the transpose."""
         operator = self.operator
         kinds = operator.volume_kinds, operator.image_kinds
@@ -65,7 +69,8 @@ class Products(abc.ABC):
             self.kernels[forward],
             (*items, operator.groups),
             (*group, 1),
-            *(operator.matrices, source, target, *(kinds if forward else kinds[::-1]), np.int32(columns)),
+            *(operator.matrices, source, target, *(kinds if forward else kinds[::-1]), self.slots, np.int32(columns)),
+            *([peaks] if self.needs_peaks else []),
         )
 
     @abc.abstractmethod
@@ -95,10 +100,12 @@ class PortableProducts(Products):
 
 
 class UnitProducts(Products):
-    """``product_units.cl``: matrices in half precision, products in TF32.
+    """``product_units.cl``: factors in half precision, sums in single.
 
     ``ptx`` uses NVIDIA's instruction; without it the same kernel emulates it, for tests.
     """
+
+    needs_peaks = True
 
     def __init__(self, session: Session, operator: Operator, columns: int, ptx: bool = True) -> None:
         self.ptx = ptx

@@ -98,18 +98,18 @@ class OpenclProjector:
 
     def compare(self, measured: Field, expected: Field, weight: Field, background: Field) -> tuple[Field, Host]:
         """See ``Projector.compare``; one ``weight`` may serve all frames."""
-        if expected.spectrum is None or not self.fused:
+        if expected.product is None or not self.fused:
             result = self._new(expected)
             arguments = self._values(expected), self._values(measured), *self._strided(weight)
             sums = self._sums("compare", expected, *arguments, self._values(background), self._values(result))
             return result, sums.sum(1, dtype=np.float64)
         frames, side = expected.frames, self.image
-        result = Field(side, frames, None, expected.spectrum)
-        expected.spectrum = None
+        result = Field(side, frames)
+        result.spectrum = self.fields.take_spectrum(side, frames)
         sums = self.session.take("sums", frames * side.channels * 4)
-        shared = np.int32(weight.frames == 1)
-        inputs = result.spectrum, self._values(measured), self._values(weight), shared, self._values(background), sums
-        self.fields.step("image_step", side, frames, side.writes, *inputs)
+        inputs = expected.product, self._values(measured), self._values(weight), np.int32(weight.frames == 1)
+        outputs = sums, result.spectrum.pieces, result.spectrum.peaks
+        self.fields.step("image_step", side, frames, side.writes, *inputs, self._values(background), *outputs)
         squares = self.session.download(sums, (frames, side.channels), np.float32)
         return result, squares.sum(1, dtype=np.float64)
 
@@ -117,14 +117,15 @@ class OpenclProjector:
         """See ``Projector.update``; ``volume`` and ``normaliser`` may each be one for all frames."""
         inverse = self._inverse(normaliser)
         result = self._new(correction)
-        if correction.spectrum is None or not self.fused:
+        if correction.product is None or not self.fused:
             old, divisor = self._strided(volume), (inverse, self._stride(normaliser))
             self._run("multiply_update", result, *old, self._values(correction), *divisor, self._values(result))
             return result
-        result.spectrum, correction.spectrum = correction.spectrum, None
+        result.spectrum = self.fields.take_spectrum(self.volume, result.frames)
         shared = np.array([volume.frames == 1, normaliser.frames == 1], np.int32)
-        inputs = result.spectrum, self._values(volume), inverse, shared, result.values
-        self.fields.step("volume_step", self.volume, result.frames, self.volume.writes, *inputs)
+        inputs = correction.product, self._values(volume), inverse, shared
+        outputs = result.values, result.spectrum.pieces, result.spectrum.peaks
+        self.fields.step("volume_step", self.volume, result.frames, self.volume.writes, *inputs, *outputs)
         return result
 
     def extrapolate(self, current: Field, previous: Field, step: Host) -> Field:
@@ -150,12 +151,13 @@ class OpenclProjector:
         return self.fields.pack(side, host)
 
     def _product(self, source: Field, target: Side) -> Field:
-        """Uses up the spectrum of ``source``: its room is taken by the next one."""
+        """Gives up the spectrum of ``source``, unless nothing else is left of it."""
         spectrum = self.fields.spectrum(source)
-        result = Field(target, source.frames, None, self.fields.take_spectrum(target, source.frames))
+        result = Field(target, source.frames, None, self.fields.take_pieces(target, source.frames))
+        columns = source.frames * self.layout.tiling.tiles
+        self.products(target is self.image, columns, spectrum.pieces, spectrum.peaks, result.product)
         if source.values is not None:
             source.spectrum = None
-        self.products(target is self.image, source.frames * self.layout.tiling.tiles, spectrum, result.spectrum)
         return result
 
     def _new(self, like: Field) -> Field:

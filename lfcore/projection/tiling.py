@@ -17,6 +17,8 @@ from lfcore.opencl.fourier import PlaneLayout, plane_layout, shortest
 from lfcore.projection.spectrum import SQUARE_LIMIT
 
 Window = npt.NDArray[np.int32]
+SECTOR_LENSLETS = 4
+"""float2 values in 32 bytes, which GPUs read and write as one: rows of a field are whole sectors."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,18 @@ class Axis:
     @property
     def volume(self) -> int:
         """Lenslets of the volume's field."""
-        return self._rounded(self.lead + self.lenslets + self.margin)
+        return self._field(self.lead + self.lenslets + self.margin)
 
     @property
     def image(self) -> int:
         """Lenslets of the image's field."""
-        return self._rounded(self.lenslets)
+        return self._field(self.lenslets)
+
+    @property
+    def volume_exists(self) -> tuple[int, int]:
+        """First and last (not included) lenslet of the volume in its field; the rest of the field is zero."""
+        first = self.lead - self.margin
+        return first, first + self.lenslets + 2 * self.margin
 
     @property
     def volume_step(self) -> int:
@@ -67,7 +75,7 @@ class Axis:
     def points(self) -> int:
         """Least length of the periodic grid."""
         if self.tiles == 1:
-            return self.lead + self.lenslets + self.margin
+            return max(self.volume, self.lead + self.image)
         return max(self.volume_step, self.image_step) + self.lead + self.margin
 
     def volume_reads(self) -> Span:
@@ -90,6 +98,10 @@ class Axis:
 
     def _rounded(self, count: int) -> int:
         return count + count % 2 if self.even else count
+
+    def _field(self, count: int) -> int:
+        granule = 2 if self.even else SECTOR_LENSLETS
+        return -(-count // granule) * granule
 
 
 @dataclass(frozen=True)
@@ -117,18 +129,24 @@ class Tiling:
         keep = kx <= ky if self.square else np.full(ky.shape, True)
         return np.stack([ky[keep], kx[keep]], axis=1).astype(np.int32)
 
+    def slots(self) -> npt.NDArray[np.int32]:
+        """(group,) place of each group in a spectrum: each ky begins at an even place."""
+        ky, kx = self.groups().T
+        per_row = np.arange(1, self.plane.y.points // 2 + 2) if self.square else np.full(ky.max() + 1, kx.max() + 1)
+        starts = np.concatenate([[0], np.cumsum(per_row + per_row % 2)])
+        return (starts[ky] + kx).astype(np.int32)
+
     def volume_window(self, y: Span, x: Span) -> Window:
         """The struct ``Window`` of ``kernels/transform.cl`` for a volume."""
-        first = self.y.lead - self.y.margin
-        return self._window(self.y.volume, self.x.volume, (first, first + self.y.lenslets + 2 * self.y.margin), y, x)
+        return self._window(self.y.volume, self.x.volume, (*self.y.volume_exists, *self.x.volume_exists), y, x)
 
     def image_window(self, y: Span, x: Span) -> Window:
         """The struct ``Window`` for an image."""
-        return self._window(self.y.image, self.x.image, (0, self.y.lenslets), y, x)
+        return self._window(self.y.image, self.x.image, (0, self.y.lenslets, 0, self.x.lenslets), y, x)
 
-    def _window(self, height: int, width: int, rows: tuple[int, int], y: Span, x: Span) -> Window:
+    def _window(self, height: int, width: int, exist: tuple[int, int, int, int], y: Span, x: Span) -> Window:
         spans = (y.step, x.step, y.base, x.base, y.low, y.high, x.low, x.high)
-        return np.array([height // 2, width, *rows, self.x.tiles, self.tiles, *spans], np.int32)
+        return np.array([height // 2, width, *exist, self.x.tiles, self.tiles, *spans], np.int32)
 
 
 def tiling(
