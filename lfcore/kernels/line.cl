@@ -82,8 +82,8 @@ inline void transform(__local float2 *line, PLAN, int inverse) {
         const int4 step = stages[inverse ? plan.stages - 1 - stage : stage];
         const int radix = step.x, span = step.y;
         for (int item = get_local_id(1); item < plan.size / radix; item += get_local_size(1)) {
-            const int first = item / span * radix * span + item % span;
-            __global const float2 *root = roots + step.z + item % span;
+            const int block = item / span, j = item - block * span, first = block * radix * span + j;
+            __global const float2 *root = roots + step.z + j;
             switch (radix) {
                 BUTTERFLY(2)
                 BUTTERFLY(3)
