@@ -44,7 +44,7 @@ inline float sum_of_all(__local float *sums, float value) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (id < half_size) sums[id] += sums[id + half_size];
     }
-    return sums[0];
+    return sums[id];
 }
 
 // Magnitudes are not negative, so their bits are in order of size.

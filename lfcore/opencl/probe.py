@@ -65,7 +65,7 @@ def refusal(device: Device) -> str | None:
     if device.platform in SIMULATORS:
         return "a simulator, for tests of kernels only"
     try:
-        right = np.array_equal(*_try(device))
+        right = np.array_equal(*probe_result(device))
     except LfcoreError as error:
         return str(error).removeprefix(f"{device}: ").removesuffix(ADVICE)
     except pyopencl.Error as error:
@@ -73,7 +73,7 @@ def refusal(device: Device) -> str | None:
     return None if right else "computes wrong numbers"
 
 
-def _try(device: Device) -> tuple[np.ndarray, np.ndarray]:
+def probe_result(device: Device) -> tuple[np.ndarray, np.ndarray]:
     """What the device makes of the probe kernel, and what is right."""
     context = device.context()
     kernel = kernels(build(context, device, ["probe.cl"], {"GROUP": ITEMS_PER_GROUP}))["probe"]
