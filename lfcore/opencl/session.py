@@ -13,8 +13,8 @@ from lfcore.opencl.device import Device
 from lfcore.opencl.faults import reserving, running
 from lfcore.opencl.program import OPENCL_C_1_2, build, kernels
 
-LARGEST_FILL_BYTES = 2**30
-"""NVIDIA's driver fails to fill more than a few gigabytes at once (seen with 16 GB)."""
+UNIT_BYTES = 16
+CLEARERS = 2**18
 
 Defines = Mapping[str, int | float | str]
 
@@ -59,6 +59,7 @@ class Session:
 
         With ``zeroed`` a new buffer begins as zeros. Raises ``DeviceMemoryError`` when there is not enough memory.
         """
+        size_bytes = max(1, -(-size_bytes // UNIT_BYTES)) * UNIT_BYTES
         free = self._free[kind, size_bytes]
         if free:
             return Lease(self, free.pop(), kind)
@@ -71,16 +72,15 @@ class Session:
                 "reconstruct fewer frames at a time or a smaller volume"
             )
         with reserving(self.device, size_bytes, kind):
-            buffer = pyopencl.Buffer(self.context, pyopencl.mem_flags.READ_WRITE, max(size_bytes, 16))
+            buffer = pyopencl.Buffer(self.context, pyopencl.mem_flags.READ_WRITE, size_bytes)
             # Drivers may allocate at the first use; better now than in the middle of the work.
-            self._zero(buffer, buffer.size if zeroed else 16)
+            self._zero(buffer, size_bytes if zeroed else UNIT_BYTES)
         self.taken_bytes += size_bytes
         return Lease(self, buffer, kind)
 
     def _zero(self, buffer: pyopencl.Buffer, size_bytes: int) -> None:
-        for start in range(0, size_bytes, LARGEST_FILL_BYTES):
-            count = min(LARGEST_FILL_BYTES, size_bytes - start)
-            pyopencl.enqueue_fill_buffer(self.queue, buffer, np.zeros(4, np.uint8), start, count)
+        clear = self.kernels(("clear.cl",), {})["clear"]
+        clear(self.queue, (CLEARERS,), None, buffer, np.uint64(-(-size_bytes // UNIT_BYTES)))
         self.queue.finish()
 
     def give_back(self, lease: Lease) -> None:
@@ -98,7 +98,7 @@ class Session:
     def upload(self, array: npt.NDArray[Any], kind: str = "tables") -> Lease:
         """A buffer that holds ``array``."""
         array = np.ascontiguousarray(array)
-        lease = self.take(kind, max(array.nbytes, 16))
+        lease = self.take(kind, array.nbytes)
         with running(self.device, f"sending {kind}"):
             pyopencl.enqueue_copy(self.queue, lease.buffer, array)
         return lease
