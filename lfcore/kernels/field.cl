@@ -91,9 +91,9 @@ __kernel void travel_columns(PLAN, const Field field, __global const float2 *tra
 }
 
 // Rows of the window: inverse along x, squared, summed over pixels. Groups (rows of pixels, points).
-// ``images``[point][side][side] float, to which this wavelength is added.
+// ``images``[point][side][side] float; a wavelength that is not the first is added to what is there.
 __kernel void camera_rows(PLAN, const Field field, __global const float2 *spectrum, const float scale,
-                          __global float *images, __local float2 *line) {
+                          const int is_first, __global float *images, __local float2 *line) {
     const int first = field.start + get_group_id(0) * field.fine;
     spectrum += ((size_t)get_group_id(2) * plan.size + first) * field.stride;
     images += ((field.first + get_group_id(2)) * field.side + get_group_id(0)) * field.side;
@@ -107,7 +107,8 @@ __kernel void camera_rows(PLAN, const Field field, __global const float2 *spectr
                 const float2 value = line[at(field.start + pixel * field.fine + sample)];
                 sum += dot(value, value);
             }
-            images[pixel] += scale * sum;
+            const float before = is_first && row == 0 ? 0.0f : images[pixel];
+            images[pixel] = before + scale * sum;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyopencl
 
 from lfcore.errors import UnavailableError
-from lfcore.opencl.faults import running
 from lfcore.opencl.session import Lease, Session
 from lfcore.optics.grid import Grid, make_grid
 from lfcore.optics.instrument import Instrument
@@ -52,26 +51,26 @@ class DevicePointImages:
         window are those of ``psf.point_images``. Raises ``UnavailableError`` when a line of the field is too long for
         the device's local memory, ``DeviceMemoryError`` when its memory does not do for one field.
         """
-        radius = self.instrument.window_radius_lenslets(z_um) if radius_lenslets is None else radius_lenslets
+        radius = self._radius(z_um, radius_lenslets)
         fields = [
             self._field(wavelength_um, radius, tuple(offsets_um)) for wavelength_um, _ in self.instrument.spectrum
         ]
         images = self.session.take("point images", 4 * len(offsets_um) * fields[0].layout.side ** 2)
-        with running(self.session.device, "clearing point images"):
-            pyopencl.enqueue_fill_buffer(
-                self.session.queue, images.buffer, np.zeros(1, np.float32), 0, images.buffer.size
-            )
-        for field, (_, weight) in zip(fields, self.instrument.spectrum, strict=True):
-            field.add_images(z_um, weight, images, self.batch_bytes)
+        for index, (field, (_, weight)) in enumerate(zip(fields, self.instrument.spectrum, strict=True)):
+            field.add_images(z_um, weight, index == 0, images, self.batch_bytes)
         return images
 
     def host_images(
         self, z_um: float, offsets_um: Sequence[tuple[float, float]], radius_lenslets: int | None = None
     ) -> npt.NDArray[np.float32]:
         """The images of ``images`` as an array (point, y, x) float32."""
-        images = self.images(z_um, offsets_um, radius_lenslets)
-        side = math.isqrt(images.buffer.size // 4 // len(offsets_um))
+        radius = self._radius(z_um, radius_lenslets)
+        side = (2 * radius + 1) * self.instrument.pixels_per_lenslet
+        images = self.images(z_um, offsets_um, radius)
         return self.session.download(images, (len(offsets_um), side, side), np.float32)
+
+    def _radius(self, z_um: float, radius_lenslets: int | None) -> int:
+        return self.instrument.window_radius_lenslets(z_um) if radius_lenslets is None else radius_lenslets
 
     def _field(self, wavelength_um: float, radius_lenslets: int, offsets_um: Offsets) -> "_Field":
         """The field of a wavelength, kept for the next plane, whose window is often the same."""
@@ -157,8 +156,8 @@ class _Field:
         self.lenslet = session.upload(self._one_lenslet())
         self.travel = self._travel()
 
-    def add_images(self, z_um: float, weight: float, images: Lease, batch_bytes: int) -> None:
-        """Queue the images of all offsets at ``z_um``, which times ``weight`` are added to ``images``."""
+    def add_images(self, z_um: float, weight: float, is_first: bool, images: Lease, batch_bytes: int) -> None:
+        """Queue the images of all offsets at ``z_um`` times ``weight``, to be added to ``images`` if not the first."""
         grid, points = self.layout.grid, len(self.offsets_um)
         squares = math.ceil(_edge(self.instrument, self.wavelength_um, grid) ** 2)
         squared = np.arange(squares, dtype=np.float64) * self.step**2
@@ -175,7 +174,8 @@ class _Field:
             lens = (self.frequencies, geometry, near, self.lenslet, field)
             self._launch("lenslet_rows", grid.size, some, self.rows, *lens)
             self._launch("travel_columns", grid.size, some, self.columns, geometry, self.travel, field)
-            self._launch("camera_rows", self.layout.side, some, self.rows, geometry, field, np.float32(scale), images)
+            camera = (geometry, field, np.float32(scale), np.int32(is_first), images)
+            self._launch("camera_rows", self.layout.side, some, self.rows, *camera)
 
     def _launch(self, name: str, lines: int, points: int, group: _WorkGroup, *arguments: object) -> None:
         local = pyopencl.LocalMemory(8 * group.lines * self.layout.grid.size)
