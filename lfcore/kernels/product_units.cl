@@ -75,6 +75,16 @@ inline void place(__local uint2 *tile, Quad *quad, __local const float *scales, 
     to[4] = (uint2)(two_halves(quad->v[0].y, quad->v[1].y), two_halves(quad->v[2].y, quad->v[3].y));
 }
 
+// Puts what was fetched into ``tile`` and fetches for ``round``.
+inline void next_tile(__local uint2 *tile, Quad *held, __global const float2 *in, __global const uchar *kinds,
+                      __local const float *scales, int round, int id, int first_piece, int columns) {
+    _Pragma("unroll") for (int load = 0; load < LOADS; load++) {
+        const int item = id + load * THREADS;
+        place(tile, held + load, scales, item, first_piece, columns);
+        fetch(held + load, in, kinds, round, item, first_piece, EXCHANGES * columns);
+    }
+}
+
 inline void multiply_step(SCRATCH_ARGUMENT float sum[2][TILES_N][4], Block block, __local const uint2 *tile) {
     const uint4 first = two_rows(block, 0), second = two_rows(block, 1);
     _Pragma("unroll") for (int n = 0; n < TILES_N; n++) {
@@ -116,23 +126,16 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void product(
     Quad held[LOADS];
     Block next[DEPTH];
     barrier(CLK_LOCAL_MEM_FENCE);
-    _Pragma("unroll") for (int load = 0; load < LOADS; load++) {
-        const int item = id + load * THREADS;
-        fetch(held + load, in, in_kinds, 0, item, first_piece, pieces);
-        place(tiles[0], held + load, scales, item, first_piece, columns);
-        fetch(held + load, in, in_kinds, 1, item, first_piece, pieces);
-    }
+    _Pragma("unroll") for (int load = 0; load < LOADS; load++)
+        fetch(held + load, in, in_kinds, 0, id + load * THREADS, first_piece, pieces);
+    next_tile(tiles[0], held, in, in_kinds, scales, 1, id, first_piece, columns);
     _Pragma("unroll") for (int step = 0; step < DEPTH; step++) {
         const size_t at = (size_t)(min(step, STEPS - 1) * 4 + t) * IN_STRIDE;
         next[step].low = matrices[at], next[step].high = matrices[at + 1];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int round = 0; round < ROUNDS; round++) {
-        _Pragma("unroll") for (int load = 0; load < LOADS; load++) {
-            const int item = id + load * THREADS;
-            place(tiles[(round + 1) % 2], held + load, scales, item, first_piece, columns);
-            fetch(held + load, in, in_kinds, round + 2, item, first_piece, pieces);
-        }
+        next_tile(tiles[(round + 1) % 2], held, in, in_kinds, scales, round + 2, id, first_piece, columns);
         _Pragma("unroll") for (int step = 0; step < DEPTH; step++) {
             const Block block = next[step];
             const size_t at = (size_t)(min((round + 1) * DEPTH + step, STEPS - 1) * 4 + t) * IN_STRIDE;

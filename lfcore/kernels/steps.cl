@@ -4,7 +4,7 @@
 //     image_step    W b / (W m + g), then its spectrum                       m = H x
 //
 // (Richardson 1972, J. Opt. Soc. Am. 62, 55; Lucy 1974, Astron. J. 79, 745.)
-// ``peaks``[column]: zero before, then the largest sum of magnitudes of a channel, which no spectrum of it exceeds.
+// ``peaks``[column]: zero before, then the largest sum of magnitudes of a channel, which its spectrum nowhere exceeds.
 // Launch: (columns * WORK, channels). ``rows``[channel]: row of the channel, and of its transpose in the cell.
 // needs radix.cl transform.cl
 
@@ -47,10 +47,12 @@ inline float sum_of_all(__local float *sums, float value) {
     return sums[id];
 }
 
-// Magnitudes are not negative, so their bits are in order of size.
-inline void raise_peak(volatile __global uint *peaks, __local float *sums, float magnitudes) {
-    const float sum = sum_of_all(sums, magnitudes);
-    if (get_local_id(0) == 0) atomic_max(peaks + get_group_id(0), as_uint(sum));
+// Numbers that are not negative have bits in order of their size.
+inline void raise_to(volatile __global uint *peaks, float value) { atomic_max(peaks + get_group_id(0), as_uint(value)); }
+
+// Of values that are not negative the transform at zero is the largest; rounding may leave it a little below zero.
+inline void raise_peak(volatile __global uint *peaks, __local const float2 *plane) {
+    if (get_local_id(0) == 0) raise_to(peaks, fmax(plane[0].x, 0.0f));
 }
 
 inline float magnitude(float2 v) { return fabs(v.x) + fabs(v.y); }
@@ -75,7 +77,8 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
     }
     from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
-    raise_peak(peaks, sums, magnitudes);
+    const float sum = sum_of_all(sums, magnitudes);
+    if (get_local_id(0) == 0) raise_to(peaks, sum);
 }
 
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
@@ -100,14 +103,13 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
 
 // ``inverse_normaliser``: 1 / H^T W, zero where the camera does not see. ``shared``: (volume, normaliser).
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
-    __global const float4 *correction, __global const float2 *volume, __global const float2 *inverse_normaliser,
-    const int2 shared, __global float2 *stepped, __global float4 *spectrum, volatile __global uint *peaks,
+    __global const float4 *correction, __global const float2 *restrict volume,
+    __global const float2 *restrict inverse_normaliser,
+    const int2 shared, __global float2 *restrict stepped, __global float4 *spectrum, volatile __global uint *peaks,
     __global const int2 *rows_of, const int rows, const Window window,
     __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
-    __local float sums[WORK];
-    float magnitudes = 0.0f;
     volume += plane_at(window, shared.x);
     inverse_normaliser += plane_at(window, shared.y);
     stepped += plane_at(window, 0);
@@ -125,13 +127,12 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
                 stepped[at] = value;
             }
             v[j] = value;
-            magnitudes += magnitude(value);
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
     from_rows(plane, roots_y, column_of);
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
-    raise_peak(peaks, sums, magnitudes);
+    raise_peak(peaks, plane);
 }
 
 // ``squares``[column][channel]: sum of (b - W m)^2 over W > 0. ``shared``: one weight for all frames.
@@ -146,7 +147,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     measured += plane_at(window, 0);
     weight += plane_at(window, shared);
     background += plane_at(window, 0);
-    float sum = 0.0f, magnitudes = 0.0f;
+    float sum = 0.0f;
     load_spectrum(plane, expected, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
@@ -164,7 +165,6 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
                 value = select((float2)(0.0f), w * b / total, total > 0.0f);
             }
             v[j] = value;
-            magnitudes += magnitude(value);
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }
@@ -172,6 +172,5 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     store_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
     const float total = sum_of_all(sums, sum);
     if (get_local_id(0) == 0) squares[get_group_id(0) * get_num_groups(1) + get_group_id(1)] = total;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    raise_peak(peaks, sums, magnitudes);
+    raise_peak(peaks, plane);
 }

@@ -51,15 +51,26 @@ inline size_t piece_at(int slot, int exchange, int2 row, int rows, int columns, 
     return (((size_t)slot * rows + (exchange ? row.y : row.x)) * EXCHANGES + exchange) * columns + column;
 }
 
+// Pieces lie far apart: several loads are under way before the first is used.
+#define LOADS_TOGETHER 5
+
 inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int rows, int columns,
                           int column, __global const int *column_of) {
-    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
-        const int y = item / HALF_X;
-        COLUMN(item % HALF_X);
-        const int exchange = EXCHANGES == 2 && x > y, slot = exchange ? slot_of(x, y) : slot_of(y, x);
-        const float4 piece = spectrum[piece_at(slot, exchange, row, rows, columns, column)];
-        plane[AT(slot_y(y))] = piece.xy;
-        if (y > 0 && 2 * y < LY) plane[AT(slot_y(LY - y))] = piece.zw;
+    for (int first = get_local_id(0); first < HALF_Y * HALF_X; first += LOADS_TOGETHER * WORK) {
+        float4 pieces[LOADS_TOGETHER];
+        _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
+            const int item = min(first + i * WORK, HALF_Y * HALF_X - 1), y = item / HALF_X;
+            COLUMN(item % HALF_X);
+            const int exchange = EXCHANGES == 2 && x > y, slot = exchange ? slot_of(x, y) : slot_of(y, x);
+            pieces[i] = spectrum[piece_at(slot, exchange, row, rows, columns, column)];
+        }
+        _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
+            const int item = first + i * WORK, y = item / HALF_X;
+            if (item >= HALF_Y * HALF_X) continue;
+            COLUMN(item % HALF_X);
+            plane[AT(slot_y(y))] = pieces[i].xy;
+            if (y > 0 && 2 * y < LY) plane[AT(slot_y(LY - y))] = pieces[i].zw;
+        }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
