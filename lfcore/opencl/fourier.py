@@ -20,7 +20,8 @@ class Length:
 
     def roots(self) -> npt.NDArray[np.complex64]:
         """(points,) ``exp(-2 pi i j / points)``."""
-        return np.exp(-2j * np.pi * np.arange(self.points) / self.points).astype(np.complex64)
+        turns = np.arange(self.points) / self.points
+        return np.asarray(np.exp(-2j * np.pi * turns), np.complex64)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class PlaneLayout:
     def columns(self) -> npt.NDArray[np.int32]:
         """Frequencies 0 to x.points / 2 with their places in even and odd rows, packed as ``transform.cl`` has them.
 
-        Twice the list: in the order of the places, then of the frequencies. An odd row keeps a frequency where the even one keeps its negative; zero and the last one go into gaps.
+        Twice the list: in the order of the places, then of the frequencies. An odd row keeps a frequency where the even
+        one keeps its negative; zero and the last one go into gaps.
         """
         half = np.arange(self.x.points // 2 + 1)
         even, odd = self._place(half), self._place(-half % self.x.points)
@@ -61,7 +63,8 @@ class PlaneLayout:
 def plane_layout(y: Length, x: Length, local_bytes: int) -> PlaneLayout | None:
     """The layout with the fewest bank conflicts that fits ``local_bytes``; None when none does.
 
-    An odd pitch and rows that are an odd multiple of eight float2 apart keep neighbouring work-items in different banks.
+    An odd pitch and rows that are an odd multiple of eight float2 apart keep neighbouring work-items in different
+    banks.
     """
     odd_pitch = x.second + 1 + x.second % 2
     padded = x.first * odd_pitch

@@ -111,10 +111,10 @@ class Session:
         return array
 
     def launch(
-        self, kernel: pyopencl.Kernel, items: Sequence[int], group: Sequence[int] | None, *arguments: Any
+        self, kernel: pyopencl.Kernel, items: Sequence[int], group: Sequence[int] | None, *arguments: object
     ) -> None:
         """Put a kernel in the queue; leases stand for their buffers, plain arrays are passed by value."""
-        plain = [argument.buffer if isinstance(argument, Lease) else argument for argument in arguments]
+        plain: list[Any] = [argument.buffer if isinstance(argument, Lease) else argument for argument in arguments]
         with running(self.device, f"starting {kernel.function_name}"):
             kernel(self.queue, tuple(items), None if group is None else tuple(group), *plain)
 

@@ -87,12 +87,11 @@ class Fields:
     def __init__(self, session: Session, layout: MatrixLayout) -> None:
         tiling = layout.tiling
         self.session, self.tiling = session, tiling
-        slots = tiling.slots()
-        self.slots, self.exchanges = int(slots[-1]) // 2 * 2 + 2, 2 if tiling.square else 1
+        self.exchanges = 2 if tiling.square else 1
         self.volume, self.image = _volume_side(session, layout), _image_side(session, layout)
         roots = [session.upload(length.roots()) for length in (tiling.plane.y, tiling.plane.x)]
         self.tables = *roots, session.upload(tiling.plane.columns())
-        self.steps = session.kernels(("radix.cl", "transform.cl", "steps.cl"), _transform_defines(tiling))
+        self.steps = session.kernels(("radix.cl", "spectrum.cl", "transform.cl", "steps.cl"), _transform_defines(tiling))
         self.elementwise = session.kernels(("fields.cl",), {"WORK": WORK})
 
     def take_values(self, side: Side, frames: int) -> Lease:
@@ -101,7 +100,7 @@ class Fields:
 
     def take_pieces(self, side: Side, frames: int) -> Lease:
         """Room for the pieces of a spectrum; rows that no channel has stay zero."""
-        pieces = self.slots * side.rows * self.exchanges * frames * self.tiling.tiles
+        pieces = self.tiling.slot_count * side.rows * self.exchanges * frames * self.tiling.tiles
         return self.session.take(f"{side.name} spectrum", pieces * PIECE_BYTES, zeroed=True)
 
     def take_spectrum(self, side: Side, frames: int) -> Spectrum:
@@ -128,7 +127,7 @@ class Fields:
     def step(self, name: str, side: Side, frames: int, window: Window, *arguments: object) -> None:
         """Start a kernel of ``steps.cl``."""
         items = frames * self.tiling.tiles * WORK, side.channels
-        shape = side.rows_of, np.int32(side.rows), window, *self.tables
+        shape = side.rows_of, window, *self.tables
         self.session.launch(self.steps[name], items, (WORK, 1), *arguments, *shape)
 
     def pack(self, side: Side, host: Host) -> Field:
@@ -205,7 +204,7 @@ def _transform_defines(tiling: Tiling) -> dict[str, int | float | str]:
         "STRIDE": tiling.plane.stride,
         "WORK": WORK,
         "EXCHANGES": 2 if tiling.square else 1,
+        "SLOTS": tiling.slot_count,
+        "HALF_X": x.points // 2 + 1,
         "SCALE": 1.0 / (y.points * x.points),
     }
-
-

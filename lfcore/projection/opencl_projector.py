@@ -1,7 +1,7 @@
 """The projector on an OpenCL device (``docs/decisions/0002-opencl-engine.md``; twin: ``numpy_projector``).
 
-Fields are lazy: ``forward`` and ``adjoint`` return spectra, and the step that follows (``compare``, ``update``) runs the
-inverse transform, itself and the next forward transform as one kernel.
+Fields are lazy: ``forward`` and ``adjoint`` return spectra, and the step that follows (``compare``, ``update``) runs
+the inverse transform, itself and the next forward transform as one kernel.
 """
 
 from collections.abc import Sequence
@@ -101,8 +101,8 @@ class OpenclProjector:
         if expected.product is None or not self.fused:
             result = self._new(expected)
             arguments = self._values(expected), self._values(measured), *self._strided(weight)
-            sums = self._sums("compare", expected, *arguments, self._values(background), self._values(result))
-            return result, sums.sum(1, dtype=np.float64)
+            parts = self._sums("compare", expected, *arguments, self._values(background), self._values(result))
+            return result, parts.sum(1, dtype=np.float64)
         frames, side = expected.frames, self.image
         result = Field(side, frames)
         result.spectrum = self.fields.take_spectrum(side, frames)
@@ -143,7 +143,8 @@ class OpenclProjector:
 
     def inner(self, first: Field, second: Field) -> Host:
         """(frame,) inner products, in double precision over parts that are summed in single."""
-        return self._sums("inner", first, self._values(first), self._values(second)).sum(1, dtype=np.float64)
+        parts = self._sums("inner", first, self._values(first), self._values(second))
+        return np.asarray(parts.sum(1, dtype=np.float64))
 
     def _pack(self, side: Side, host: Host) -> Field:
         if len(host) > self.frames:
@@ -153,12 +154,12 @@ class OpenclProjector:
     def _product(self, source: Field, target: Side) -> Field:
         """Gives up the spectrum of ``source``, unless nothing else is left of it."""
         spectrum = self.fields.spectrum(source)
-        result = Field(target, source.frames, None, self.fields.take_pieces(target, source.frames))
+        product = self.fields.take_pieces(target, source.frames)
         columns = source.frames * self.layout.tiling.tiles
-        self.products(target is self.image, columns, spectrum.pieces, spectrum.peaks, result.product)
+        self.products(target is self.image, columns, spectrum.pieces, spectrum.peaks, product)
         if source.values is not None:
             source.spectrum = None
-        return result
+        return Field(target, source.frames, None, product)
 
     def _new(self, like: Field) -> Field:
         return Field(like.side, like.frames, self.fields.take_values(like.side, like.frames))

@@ -1,7 +1,7 @@
 """Quad order: the rows of a cell sorted so that mirror images stand together (``kernels/quad.cl``).
 
-A position (i, j) of an ``n`` x ``n`` cell and its mirror images make one quad of four rows. Where ``n`` is odd, the pair
-(middle, j) and (middle, j') shares a quad with (j, middle) and (j', middle), and the middle stands alone.
+A position (i, j) of an ``n`` x ``n`` cell and its mirror images make one quad of four rows. Where ``n`` is odd, the
+pair (middle, j) and (middle, j') shares a quad with (j, middle) and (j', middle), and the middle stands alone.
 """
 
 from dataclasses import dataclass

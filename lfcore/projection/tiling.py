@@ -134,7 +134,12 @@ class Tiling:
         ky, kx = self.groups().T
         per_row = np.arange(1, self.plane.y.points // 2 + 2) if self.square else np.full(ky.max() + 1, kx.max() + 1)
         starts = np.concatenate([[0], np.cumsum(per_row + per_row % 2)])
-        return (starts[ky] + kx).astype(np.int32)
+        return np.asarray(starts[ky] + kx, np.int32)
+
+    @property
+    def slot_count(self) -> int:
+        """Places of a spectrum, an even number."""
+        return int(self.slots()[-1]) // 2 * 2 + 2
 
     def volume_window(self, y: Span, x: Span) -> Window:
         """The struct ``Window`` of ``kernels/transform.cl`` for a volume."""
@@ -149,9 +154,7 @@ class Tiling:
         return np.array([height // 2, width, *exist, self.x.tiles, self.tiles, *spans], np.int32)
 
 
-def tiling(
-    rows: int, columns: int, margin: int, local_bytes: int, tiles_y: int = 1, tiles_x: int = 1
-) -> Tiling | None:
+def tiling(rows: int, columns: int, margin: int, local_bytes: int, tiles_y: int = 1, tiles_x: int = 1) -> Tiling | None:
     """Lay ``rows`` x ``columns`` lenslets on grids; None when a grid does not fit ``local_bytes`` of local memory.
 
     The grid is square where that costs less than half as much again, for then two frequencies share each matrix.
