@@ -3,12 +3,11 @@
 //     out[m] = sum over k of M[m, k] in[k]      FORWARD 1: m image rows, k volume rows;  FORWARD 0: the transpose
 //
 // Matrices: [group][volume quad][image quad][4][4] (volume slot, image slot), float or half times MATRIX_SCALE.
-// In: [slot / 2][row][exchange][column][slot % 2] float4 pieces, rows = 4 * quads; out: [slot][row][exchange][column]
-// (spectrum.cl). ``slots``[group]: the slot of a group of frequencies.
+// Spectra: spectrum.cl, rows = 4 * quads. ``slots``[group]: the slot of a group of frequencies.
 // Compile-time: FORWARD HALF_MATRICES MATRIX_SCALE VOLUME_QUADS IMAGE_QUADS EXCHANGES, and the tile of a work-group:
 // TILE_PIECES x TILE_QUADS work-items, TILE_DEPTH quads of the sum at a time.
 // Launch: (pieces up to TILE_PIECES, quads up to TILE_QUADS, groups).
-// needs quad.cl
+// needs spectrum.cl quad.cl
 
 #if FORWARD
 #define OUT_QUADS IMAGE_QUADS
@@ -41,13 +40,13 @@ inline void change_basis(float4 *v, int kind, int exchanged, int enter) {
     for (int s = 0; s < 4; s++) v[s] = (float4)(plus[s], minus[s]);
 }
 
-inline void load_pieces(__local float4 *tile, __global const float4 *in, __global const uchar *kinds, int first_quad,
+inline void load_pieces(__local float4 *tile, __global const float4 *in, __global const uchar *kinds, int slot, int first_quad,
                         int first_piece, int pieces, int columns, int id) {
     for (int item = id; item < TILE_DEPTH * TILE_PIECES; item += WORK_ITEMS) {
         const int quad = first_quad + item / TILE_PIECES, piece = first_piece + item % TILE_PIECES;
         float4 v[4] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
         if (quad < IN_QUADS && piece < pieces) {
-            for (int s = 0; s < 4; s++) v[s] = in[2 * (((size_t)4 * quad + s) * pieces + piece)];
+            for (int s = 0; s < 4; s++) v[s] = in[product_reads(slot, 4 * quad + s, piece, pieces)];
             change_basis(v, kinds[quad], piece >= columns, 1);
         }
         for (int s = 0; s < 4; s++) tile[4 * item + s] = v[s];
@@ -84,12 +83,11 @@ __kernel __attribute__((reqd_work_group_size(TILE_PIECES, TILE_QUADS, 1))) void 
     __local float4 blocks_tile[TILE_DEPTH * TILE_QUADS * 4];
     const int x = get_local_id(0), y = get_local_id(1), id = y * TILE_PIECES + x, pieces = EXCHANGES * columns;
     const int first_piece = get_group_id(0) * TILE_PIECES, first_quad = get_group_id(1) * TILE_QUADS;
-    const size_t slot = slots[get_group_id(2)], all_in = (size_t)IN_QUADS * 4 * pieces;
+    const int slot = slots[get_group_id(2)];
     __global const Element *matrix = matrices + (size_t)get_group_id(2) * VOLUME_QUADS * IMAGE_QUADS * 16;
-    in += slot / 2 * 2 * all_in + slot % 2;
     float4 sum[4] = {(float4)(0.0f), (float4)(0.0f), (float4)(0.0f), (float4)(0.0f)};
     for (int first = 0; first < IN_QUADS; first += TILE_DEPTH) {
-        load_pieces(pieces_tile, in, in_kinds, first, first_piece, pieces, columns, id);
+        load_pieces(pieces_tile, in, in_kinds, slot, first, first_piece, pieces, columns, id);
         load_blocks(blocks_tile, matrix, first_quad, first, id);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int d = 0; d < TILE_DEPTH; d++)
@@ -100,6 +98,5 @@ __kernel __attribute__((reqd_work_group_size(TILE_PIECES, TILE_QUADS, 1))) void 
     if (quad >= OUT_QUADS || piece >= pieces) return;
     for (int s = 0; s < 4; s++) sum[s] *= 1.0f / MATRIX_SCALE;
     change_basis(sum, out_kinds[quad], piece >= columns, 0);
-    const size_t at = (slot * OUT_QUADS + quad) * 4 * pieces + piece;
-    for (int s = 0; s < 4; s++) out[at + (size_t)s * pieces] = sum[s];
+    for (int s = 0; s < 4; s++) out[product_writes(slot, 4 * quad + s, piece, pieces)] = sum[s];
 }

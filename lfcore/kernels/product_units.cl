@@ -7,7 +7,7 @@
 // ``peaks``[column]: no spectrum of the column exceeds it, so a power of two keeps all halves in range.
 // Compile-time: FORWARD MATRIX_SCALE VOLUME_QUADS IMAGE_QUADS EXCHANGES, WARPS, TILES_N, DEPTH (steps between barriers).
 // Launch: (splits of the pieces * 32 WARPS, splits of the output quads, groups).
-// needs quad.cl matrix_units.cl
+// needs spectrum.cl quad.cl matrix_units.cl
 
 #if FORWARD
 #define OUT_QUADS IMAGE_QUADS
@@ -54,14 +54,14 @@ inline uint4 two_rows(Block block, int i) {
 inline float scale_for(float peak) { return peak > 0.0f ? ldexp(1.0f, LARGEST_HALF_LOG2 - 2 - ilogb(peak)) : 1.0f; }
 
 // Quad ``item`` % 4 of step ``item`` / (4 MEMBERS_N) of a round, one member: neighbours write to neighbouring places.
-inline void fetch(Quad *quad, __global const float2 *in, __global const uchar *kinds, int round, int item, int first_piece,
-                  int pieces) {
+inline void fetch(Quad *quad, __global const float2 *in, __global const uchar *kinds, int slot, int round, int item,
+                  int first_piece, int pieces) {
     const int index = (round * DEPTH + item / (4 * MEMBERS_N)) * 4 + item % 4;
     const int member = first_piece * 2 + item / 4 % MEMBERS_N;
     const int there = item < ITEMS && index < IN_QUADS && member < 2 * pieces;
     quad->kind = kinds[min(index, IN_QUADS - 1)];
     _Pragma("unroll") for (int s = 0; s < 4; s++)
-        quad->v[s] = there ? in[(((size_t)4 * index + s) * pieces + member / 2) * 4 + member % 2] : (float2)(0.0f);
+        quad->v[s] = there ? in[product_reads(slot, 4 * index + s, member / 2, pieces) * 2 + member % 2] : (float2)(0.0f);
 }
 
 inline void place(__local uint2 *tile, Quad *quad, __local const float *scales, int item, int first_piece, int columns) {
@@ -77,11 +77,11 @@ inline void place(__local uint2 *tile, Quad *quad, __local const float *scales, 
 
 // Puts what was fetched into ``tile`` and fetches for ``round``.
 inline void next_tile(__local uint2 *tile, Quad *held, __global const float2 *in, __global const uchar *kinds,
-                      __local const float *scales, int round, int id, int first_piece, int columns) {
+                      __local const float *scales, int slot, int round, int id, int first_piece, int columns) {
     _Pragma("unroll") for (int load = 0; load < LOADS; load++) {
         const int item = id + load * THREADS;
         place(tile, held + load, scales, item, first_piece, columns);
-        fetch(held + load, in, kinds, round, item, first_piece, EXCHANGES * columns);
+        fetch(held + load, in, kinds, slot, round, item, first_piece, EXCHANGES * columns);
     }
 }
 
@@ -94,7 +94,7 @@ inline void multiply_step(SCRATCH_ARGUMENT float sum[2][TILES_N][4], Block block
     }
 }
 
-inline void store(__global float2 *out, float sum[2][TILES_N][4], __local const float *scales, int kind, int quad, int t,
+inline void store(__global float2 *out, float sum[2][TILES_N][4], __local const float *scales, int kind, int slot, int quad, int t,
                   int first_piece, int pieces, int columns) {
     const int member = t % 2;
     for (int n = 0; n < TILES_N; n++) {
@@ -106,7 +106,7 @@ inline void store(__global float2 *out, float sum[2][TILES_N][4], __local const 
             v[s] = (float2)(sum[s / 2][n][s % 2 * 2], sum[s / 2][n][s % 2 * 2 + 1]) * scale;
         from_parity(v, kind, piece >= columns, member);
         _Pragma("unroll") for (int s = 0; s < 4; s++)
-            out[(((size_t)4 * quad + s) * pieces + piece) * 2 + member] = v[s];
+            out[product_writes(slot, 4 * quad + s, piece, pieces) * 2 + member] = v[s];
     }
 }
 
@@ -118,24 +118,24 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void product(
     SCRATCH
     const int id = get_local_id(0), lane = id % 32, t = lane % 4, pieces = EXCHANGES * columns;
     const int quad = (get_group_id(1) * WARPS + id / 32) * 8 + lane / 4, first_piece = get_group_id(0) * PIECES_N;
-    const size_t group = get_global_id(2), slot = slots[group];
+    const size_t group = get_global_id(2);
+    const int slot = slots[group];
     matrices += group * VOLUME_QUADS * IMAGE_QUADS * 2 + (size_t)min(quad, OUT_QUADS - 1) * OUT_STRIDE;
-    in += slot / 2 * IN_QUADS * 16 * pieces + slot % 2 * 2;
     for (int piece = id; piece < PIECES_N; piece += THREADS) scales[piece] = scale_for(peaks[(first_piece + piece) % columns]);
     float sum[2][TILES_N][4] = {{{0.0f}}};
     Quad held[LOADS];
     Block next[DEPTH];
     barrier(CLK_LOCAL_MEM_FENCE);
     _Pragma("unroll") for (int load = 0; load < LOADS; load++)
-        fetch(held + load, in, in_kinds, 0, id + load * THREADS, first_piece, pieces);
-    next_tile(tiles[0], held, in, in_kinds, scales, 1, id, first_piece, columns);
+        fetch(held + load, in, in_kinds, slot, 0, id + load * THREADS, first_piece, pieces);
+    next_tile(tiles[0], held, in, in_kinds, scales, slot, 1, id, first_piece, columns);
     _Pragma("unroll") for (int step = 0; step < DEPTH; step++) {
         const size_t at = (size_t)(min(step, STEPS - 1) * 4 + t) * IN_STRIDE;
         next[step].low = matrices[at], next[step].high = matrices[at + 1];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int round = 0; round < ROUNDS; round++) {
-        next_tile(tiles[(round + 1) % 2], held, in, in_kinds, scales, round + 2, id, first_piece, columns);
+        next_tile(tiles[(round + 1) % 2], held, in, in_kinds, scales, slot, round + 2, id, first_piece, columns);
         _Pragma("unroll") for (int step = 0; step < DEPTH; step++) {
             const Block block = next[step];
             const size_t at = (size_t)(min((round + 1) * DEPTH + step, STEPS - 1) * 4 + t) * IN_STRIDE;
@@ -146,5 +146,5 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void product(
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     const int kind = out_kinds[min(quad, OUT_QUADS - 1)];
-    store(out + slot * OUT_QUADS * 8 * pieces, sum, scales, kind, quad, t, first_piece, pieces, columns);
+    store(out, sum, scales, kind, slot, quad, t, first_piece, pieces, columns);
 }

@@ -6,9 +6,9 @@
 // (Richardson 1972, J. Opt. Soc. Am. 62, 55; Lucy 1974, Astron. J. 79, 745.)
 // ``peaks``[column]: zero before, then the largest sum of magnitudes of a channel, which its spectrum nowhere exceeds.
 // Launch: (columns * WORK, channels). ``rows``[channel]: row of the channel, and of its transpose in the cell.
-// needs radix.cl transform.cl
+// needs radix.cl spectrum.cl transform.cl
 
-#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], rows, get_num_groups(0), get_group_id(0), column_of
+#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], get_num_groups(0), get_group_id(0), column_of
 
 inline int tile_of(Window window) { return get_group_id(0) % window.tiles; }
 
@@ -58,7 +58,7 @@ inline void raise_peak(volatile __global uint *peaks, __local const float2 *plan
 inline float magnitude(float2 v) { return fabs(v.x) + fabs(v.y); }
 
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
-    __global const float2 *field, __global float4 *spectrum, volatile __global uint *peaks, __global const int2 *rows_of, const int rows,
+    __global const float2 *field, __global float4 *spectrum, volatile __global uint *peaks, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
@@ -82,7 +82,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
 }
 
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
-    __global const float4 *spectrum, __global float2 *field, __global const int2 *rows_of, const int rows,
+    __global const float4 *spectrum, __global float2 *field, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
@@ -106,7 +106,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
     __global const float4 *correction, __global const float2 *restrict volume,
     __global const float2 *restrict inverse_normaliser,
     const int2 shared, __global float2 *restrict stepped, __global float4 *spectrum, volatile __global uint *peaks,
-    __global const int2 *rows_of, const int rows, const Window window,
+    __global const int2 *rows_of, const Window window,
     __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];
@@ -139,7 +139,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     __global const float4 *expected, __global const float2 *measured, __global const float2 *weight,
     const int shared, __global const float2 *background, __global float *squares, __global float4 *spectrum,
-    volatile __global uint *peaks, __global const int2 *rows_of, const int rows,
+    volatile __global uint *peaks, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of) {
     __local float2 plane[PAIRS * STRIDE];

@@ -12,15 +12,10 @@
 // << 20, in the order of the places, so that neighbouring work-items read neighbouring banks.
 // Compile-time: LY LX Y1 Y2 X1 X2 PITCH STRIDE (float2 a local row) WORK (work-items) EXCHANGES (2 on a square grid, else
 // 1) SCALE (1/(LY LX)).
-// Spectrum of float4 pieces (quad.cl), from the products [slot][row][exchange][column] and to them
-// [slot / 2][row][exchange][column][slot % 2]: work-groups write two neighbouring frequencies, a whole 32-byte sector, at
-// a time. On a square grid, slot (ky, kx), kx <= ky, holds (ky, kx) of channel (a, c) as exchange 0 of the row of (a, c)
-// and (kx, ky) of channel (c, a) as exchange 1.
 // Field: [frame][channel][row pair][x] float2 = lenslet rows (2i, 2i + 1); zero where there is no lenslet.
-// needs radix.cl
+// needs radix.cl spectrum.cl
 
 #define PAIRS (LY / 2)
-#define HALF_X (LX / 2 + 1)
 #define HALF_Y (LY / 2 + 1)
 
 typedef struct {
@@ -38,23 +33,10 @@ inline int slot_y(int k) { return Y2 * (k % Y1) + k / Y1; }
 #define COLUMN(C) const int packed = column_of[C], x = packed & 1023, even = packed >> 10 & 1023, odd = packed >> 20
 #define AT(Y) ((Y) / 2 * STRIDE + ((Y) % 2 ? odd : even))
 
-// Slots begin at an even number for each ky.
-inline int slot_of(int ky, int kx) {
-#if EXCHANGES == 2
-    return 2 * ((ky + 1) / 2) * (ky / 2 + 1) + kx;
-#else
-    return (HALF_X + 1) / 2 * 2 * ky + kx;
-#endif
-}
-
-inline size_t piece_at(int slot, int exchange, int2 row, int rows, int columns, int column) {
-    return (((size_t)slot * rows + (exchange ? row.y : row.x)) * EXCHANGES + exchange) * columns + column;
-}
-
 // Pieces lie far apart: several loads are under way before the first is used.
 #define LOADS_TOGETHER 5
 
-inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int rows, int columns,
+inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int columns,
                           int column, __global const int *column_of) {
     for (int first = get_local_id(0); first < HALF_Y * HALF_X; first += LOADS_TOGETHER * WORK) {
         float4 pieces[LOADS_TOGETHER];
@@ -62,7 +44,7 @@ inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum
             const int item = min(first + i * WORK, HALF_Y * HALF_X - 1), y = item / HALF_X;
             COLUMN(item % HALF_X);
             const int exchange = EXCHANGES == 2 && x > y, slot = exchange ? slot_of(x, y) : slot_of(y, x);
-            pieces[i] = spectrum[piece_at(slot, exchange, row, rows, columns, column)];
+            pieces[i] = spectrum[product_writes(slot, exchange ? row.y : row.x, exchange * columns + column, EXCHANGES * columns)];
         }
         _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
             const int item = first + i * WORK, y = item / HALF_X;
@@ -76,14 +58,14 @@ inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum
 }
 
 inline void store_piece(__local const float2 *plane, __global float4 *spectrum, int y, int packed, int slot, int exchange,
-                        int2 row, int rows, int columns, int column) {
+                        int2 row, int columns, int column) {
     const int even = packed >> 10 & 1023, odd = packed >> 20;
     const float4 piece = (float4)(plane[AT(slot_y(y))], plane[AT(slot_y((LY - y) % LY))]);
-    spectrum[2 * piece_at(slot / 2, exchange, row, rows, columns, column) + slot % 2] = piece;
+    spectrum[product_reads(slot, exchange ? row.y : row.x, exchange * columns + column, EXCHANGES * columns)] = piece;
 }
 
 // ``column_of`` goes on with the same entries in the order of x.
-inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int rows, int columns,
+inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int columns,
                            int column, __global const int *column_of) {
     column_of += HALF_X;
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -91,12 +73,12 @@ inline void store_spectrum(__local const float2 *plane, __global float4 *spectru
     for (int item = get_local_id(0); item < HALF_Y * padded; item += WORK) {
         const int y = item / padded, x = item % padded;
         if (x < HALF_X && (EXCHANGES == 1 || x <= y))
-            store_piece(plane, spectrum, y, column_of[x], slot_of(y, x), 0, row, rows, columns, column);
+            store_piece(plane, spectrum, y, column_of[x], slot_of(y, x), 0, row, columns, column);
     }
 #if EXCHANGES == 2
     for (int item = get_local_id(0); item < padded * HALF_X; item += WORK) {
         const int y = item / (2 * HALF_X) * 2 + item % 2, x = item / 2 % HALF_X;
-        if (y <= x) store_piece(plane, spectrum, y, column_of[x], slot_of(x, y), 1, row, rows, columns, column);
+        if (y <= x) store_piece(plane, spectrum, y, column_of[x], slot_of(x, y), 1, row, columns, column);
     }
 #endif
 }

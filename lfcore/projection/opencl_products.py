@@ -46,6 +46,8 @@ class Operator:
             "VOLUME_QUADS": len(self.layout.volume_kinds),
             "IMAGE_QUADS": len(self.layout.image_kinds),
             "EXCHANGES": self.exchanges,
+            "SLOTS": self.layout.tiling.slot_count,
+            "HALF_X": self.layout.tiling.plane.x.points // 2 + 1,
         }
 
 
@@ -88,7 +90,7 @@ class PortableProducts(Products):
         pieces, quads = self._tile()
         tile = {"TILE_PIECES": pieces, "TILE_QUADS": quads, "TILE_DEPTH": TILE_BYTES // PIECE_BYTES // (pieces + quads)}
         defines = self.operator.defines() | tile | {"FORWARD": int(forward)}
-        return self.session.kernels(("quad.cl", "product.cl"), defines)["product"]
+        return self.session.kernels(("spectrum.cl", "quad.cl", "product.cl"), defines)["product"]
 
     def _items(self, forward: bool, pieces: int) -> tuple[tuple[int, int], tuple[int, int]]:
         tile = self._tile()
@@ -116,7 +118,7 @@ class UnitProducts(Products):
     def _kernel(self, forward: bool) -> pyopencl.Kernel:
         shape = {"WARPS": self._warps(forward), "TILES_N": self.tiles, "DEPTH": 2 if self.tiles > 4 else 4}
         defines = self.operator.defines() | shape | {"FORWARD": int(forward), "PTX": int(self.ptx)}
-        return self.session.kernels(("quad.cl", "matrix_units.cl", "product_units.cl"), defines)["product"]
+        return self.session.kernels(("spectrum.cl", "quad.cl", "matrix_units.cl", "product_units.cl"), defines)["product"]
 
     def _items(self, forward: bool, pieces: int) -> tuple[tuple[int, int], tuple[int, int]]:
         warps = self._warps(forward)
