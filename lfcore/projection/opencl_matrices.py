@@ -20,6 +20,9 @@ LARGEST_WORK_BYTES = 512 * 2**20
 VOLUME_MULTIPLE, IMAGE_MULTIPLE = 8, 4
 """Quads of either side come in such multiples; the rest is empty."""
 
+RUN = 4
+"""Frequencies of one work-item of the last step: its sums take sixteen registers each."""
+
 
 @dataclass(frozen=True)
 class PlaneImages:
@@ -82,13 +85,13 @@ class _Builder:
         self.session, self.layout = session, layout
         self.pixels = layout.pixels.length
         self.half_y = layout.tiling.plane.y.points // 2 + 1
-        self.kernels = session.kernels(
-            ("matrices.cl",), layout.defines() | {"PIXELS": self.pixels, "HALF_Y": self.half_y}
-        )
+        shape = {"PIXELS": self.pixels, "HALF_Y": self.half_y, "RUN": RUN}
+        self.kernels = session.kernels(("matrices.cl",), layout.defines() | shape)
         sources, weights, targets = _positions(layout.samples)
         self.positions = len(sources)
         self.sources, self.weights = session.upload(sources), session.upload(weights)
-        self.targets, self.groups = session.upload(targets), session.upload(layout.tiling.groups())
+        runs = _runs(layout.tiling.groups())
+        self.targets, self.runs, self.run_count = session.upload(targets), session.upload(runs), len(runs)
         self.image_quads = len(layout.image_kinds)
         slots = np.full((self.image_quads, 4, 2), EMPTY, np.int32)
         slots[: layout.pixels.quads] = layout.pixels.parities
@@ -98,27 +101,21 @@ class _Builder:
         """Fill the rows of one plane, some positions at a time."""
         lenslets = 2 * plane.radius_lenslets + 1
         side = lenslets * self.pixels
-        tables_y, tables_x = (
-            [self.session.upload(table) for table in _tables(lenslets, length.points)]
-            for length in (self.layout.tiling.plane.y, self.layout.tiling.plane.x)
-        )
+        grid = self.layout.tiling.plane
+        turns_y, turns_x = (self.session.upload(_turns(lenslets, length.points)) for length in (grid.y, grid.x))
         down_bytes, folded_bytes = 2 * self.half_y * self.pixels * side * 4, side * side * 4
         step = max(1, min(self.positions, LARGEST_WORK_BYTES // (down_bytes + folded_bytes)))
         folded = self.session.take("folded images", step * folded_bytes)
         down = self.session.take("images transformed down", step * down_bytes)
         count = np.int32(lenslets)
         for first in range(0, self.positions, step):
-            some = min(step, self.positions - first)
-            sources, weights, targets = (
-                table.buffer[first * width :]
-                for table, width in ((self.sources, 8), (self.weights, 4), (self.targets, 20))
-            )
-            self._launch("fold", (side, side, some), plane.images, folded, sources, weights, count)
-            self._launch("transform_down", (side, self.half_y * self.pixels, 2 * some), folded, down, *tables_y, count)
+            some, part = min(step, self.positions - first), (np.int32(first), count)
+            self._launch("fold", (side, side, some), plane.images, folded, self.sources, self.weights, *part)
+            self._launch("transform_down", (side, self.half_y * self.pixels, 2 * some), folded, down, turns_y, count)
             self._launch(
                 "transform_across",
-                (self.image_quads, len(self.layout.tiling.groups()), some),
-                *(down, matrices, self.groups, self.image_slots, targets, *tables_x, count),
+                (self.image_quads, self.run_count, some),
+                *(down, matrices, self.runs, self.image_slots, self.targets, turns_x, *part),
                 *(np.int32(first_quad), np.int32(len(self.layout.volume_kinds)), np.int32(self.image_quads)),
             )
 
@@ -126,11 +123,18 @@ class _Builder:
         self.session.launch(self.kernels[name], items, None, *arguments)
 
 
-def _tables(lenslets: int, length: int) -> list[npt.NDArray[np.float32]]:
-    """Cosines and sines, each (frequency from 0 to half the length, lenslet)."""
+def _turns(lenslets: int, length: int) -> npt.NDArray[np.complex64]:
+    """(frequency from 0 to half the length, lenslet) cosine and sine."""
     radius = lenslets // 2
     angles = 2 * np.pi / length * np.outer(np.arange(length // 2 + 1), np.arange(-radius, radius + 1))
-    return [np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)]
+    return np.asarray(np.exp(1j * angles), np.complex64)
+
+
+def _runs(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """(run, 4) the groups (ky, kx) in runs along kx, as ``matrices.cl`` has them."""
+    firsts = np.flatnonzero(groups[:, 1] % RUN == 0)
+    counts = np.diff(np.append(firsts, len(groups)))
+    return np.column_stack([groups[firsts], firsts, counts]).astype(np.int32)
 
 
 def _positions(samples: QuadOrder) -> tuple[Table, Table, Table]:
