@@ -33,10 +33,18 @@ typedef struct {
     uint4 low, high;  // sixteen halves: volume slots 0 1, then 2 3, four image slots each
 } Block;
 
+// A quad on its way to local memory, one member of one piece.
 typedef struct {
     float2 v[4];
     int kind;
 } Quad;
+
+// Where a work-item finds its quads, round after round. Rounds are ROUND_PIECES pieces apart.
+typedef struct {
+    __global const float2 *at;
+    __global const uchar *kind;
+    int left;  // rounds
+} Source;
 
 // Rows 2i and 2i + 1 of the output quad in the order of the matrix unit.
 inline uint4 two_rows(Block block, int i) {
@@ -54,14 +62,26 @@ inline uint4 two_rows(Block block, int i) {
 inline float scale_for(float peak) { return peak > 0.0f ? ldexp(1.0f, LARGEST_HALF_LOG2 - 2 - ilogb(peak)) : 1.0f; }
 
 // Quad ``item`` % 4 of step ``item`` / (4 MEMBERS_N) of a round, one member: neighbours write to neighbouring places.
-inline void fetch(Quad *quad, __global const float2 *in, __global const uchar *kinds, int slot, int round, int item,
-                  int first_piece, int pieces) {
-    const int index = (round * DEPTH + item / (4 * MEMBERS_N)) * 4 + item % 4;
-    const int member = first_piece * 2 + item / 4 % MEMBERS_N;
-    const int there = item < ITEMS && index < IN_QUADS && member < 2 * pieces;
-    quad->kind = kinds[min(index, IN_QUADS - 1)];
-    _Pragma("unroll") for (int s = 0; s < 4; s++)
-        quad->v[s] = there ? in[product_reads(slot, 4 * index + s, member / 2, pieces) * 2 + member % 2] : (float2)(0.0f);
+inline Source source_of(__global const float2 *in, __global const uchar *kinds, int slot, int item, int first_piece,
+                        int pieces) {
+    const int index = item / (4 * MEMBERS_N) * 4 + item % 4, member = first_piece * 2 + item / 4 % MEMBERS_N;
+    Source source;
+    source.at = in + product_reads(slot, 4 * index, member / 2, pieces) * 2 + member % 2;
+    source.kind = kinds + index;
+    source.left = item < ITEMS && member < 2 * pieces ? (IN_QUADS - index + 4 * DEPTH - 1) / (4 * DEPTH) : 0;
+    return source;
+}
+
+inline void fetch(Quad *quad, Source *source, int pieces) {
+    if (source->left <= 0) {
+        _Pragma("unroll") for (int s = 0; s < 4; s++) quad->v[s] = (float2)(0.0f);
+        return;
+    }
+    source->left -= 1;
+    quad->kind = *source->kind;
+    _Pragma("unroll") for (int s = 0; s < 4; s++) quad->v[s] = source->at[4 * s * pieces];
+    source->kind += 4 * DEPTH;
+    source->at += (size_t)(DEPTH * SLOTS / 2) * (uint)(64 * pieces);
 }
 
 inline void place(__local uint2 *tile, Quad *quad, __local const float *scales, int item, int first_piece, int columns) {
@@ -75,13 +95,12 @@ inline void place(__local uint2 *tile, Quad *quad, __local const float *scales, 
     to[4] = (uint2)(two_halves(quad->v[0].y, quad->v[1].y), two_halves(quad->v[2].y, quad->v[3].y));
 }
 
-// Puts what was fetched into ``tile`` and fetches for ``round``.
-inline void next_tile(__local uint2 *tile, Quad *held, __global const float2 *in, __global const uchar *kinds,
-                      __local const float *scales, int slot, int round, int id, int first_piece, int columns) {
+// Puts what was fetched into ``tile`` and fetches for the round after.
+inline void next_tile(__local uint2 *tile, Quad *held, Source *sources, __local const float *scales, int id,
+                      int first_piece, int columns) {
     _Pragma("unroll") for (int load = 0; load < LOADS; load++) {
-        const int item = id + load * THREADS;
-        place(tile, held + load, scales, item, first_piece, columns);
-        fetch(held + load, in, kinds, slot, round, item, first_piece, EXCHANGES * columns);
+        place(tile, held + load, scales, id + load * THREADS, first_piece, columns);
+        fetch(held + load, sources + load, EXCHANGES * columns);
     }
 }
 
@@ -124,22 +143,27 @@ __kernel __attribute__((reqd_work_group_size(THREADS, 1, 1))) void product(
     for (int piece = id; piece < PIECES_N; piece += THREADS) scales[piece] = scale_for(peaks[(first_piece + piece) % columns]);
     float sum[2][TILES_N][4] = {{{0.0f}}};
     Quad held[LOADS];
+    Source sources[LOADS];
     Block next[DEPTH];
+    matrices += t * IN_STRIDE;
     barrier(CLK_LOCAL_MEM_FENCE);
-    _Pragma("unroll") for (int load = 0; load < LOADS; load++)
-        fetch(held + load, in, in_kinds, slot, 0, id + load * THREADS, first_piece, pieces);
-    next_tile(tiles[0], held, in, in_kinds, scales, slot, 1, id, first_piece, columns);
+    _Pragma("unroll") for (int load = 0; load < LOADS; load++) {
+        sources[load] = source_of(in, in_kinds, slot, id + load * THREADS, first_piece, pieces);
+        held[load].kind = 2;
+        fetch(held + load, sources + load, pieces);
+    }
+    next_tile(tiles[0], held, sources, scales, id, first_piece, columns);
     _Pragma("unroll") for (int step = 0; step < DEPTH; step++) {
-        const size_t at = (size_t)(min(step, STEPS - 1) * 4 + t) * IN_STRIDE;
-        next[step].low = matrices[at], next[step].high = matrices[at + 1];
+        const int ahead = min(step, STEPS - 1) * 4 * IN_STRIDE;
+        next[step].low = matrices[ahead], next[step].high = matrices[ahead + 1];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int round = 0; round < ROUNDS; round++) {
-        next_tile(tiles[(round + 1) % 2], held, in, in_kinds, scales, slot, round + 2, id, first_piece, columns);
+        next_tile(tiles[(round + 1) % 2], held, sources, scales, id, first_piece, columns);
         _Pragma("unroll") for (int step = 0; step < DEPTH; step++) {
             const Block block = next[step];
-            const size_t at = (size_t)(min((round + 1) * DEPTH + step, STEPS - 1) * 4 + t) * IN_STRIDE;
-            next[step].low = matrices[at], next[step].high = matrices[at + 1];
+            const int ahead = min((round + 1) * DEPTH + step, STEPS - 1) * 4 * IN_STRIDE;
+            next[step].low = matrices[ahead], next[step].high = matrices[ahead + 1];
             if (round * DEPTH + step < STEPS)
                 multiply_step(SCRATCH_GIVEN sum, block, tiles[round % 2] + step * TILES_N * 32 + lane);
         }

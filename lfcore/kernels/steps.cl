@@ -8,9 +8,7 @@
 // Launch: (columns * WORK, channels). ``rows``[channel]: row of the channel, and of its transpose in the cell.
 // needs radix.cl spectrum.cl transform.cl
 
-#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], get_num_groups(0), get_group_id(0), column_of
-
-inline int tile_of(Window window) { return get_group_id(0) % window.tiles; }
+#define SPECTRUM_OF(CHANNEL) rows_of[CHANNEL], get_num_groups(0), get_group_id(0), visits
 
 // Start of this channel's plane in a field of one frame for all (shared) or one each.
 inline size_t plane_at(Window window, int shared) {
@@ -18,22 +16,23 @@ inline size_t plane_at(Window window, int shared) {
     return (frame * get_num_groups(1) + get_group_id(1)) * window.pairs * window.width;
 }
 
-// Index of grid row pair i, lenslet x in the plane of a field, or -1 outside it.
-inline int inside(Window window, int i, int x) {
-    const int tile = tile_of(window);
-    const int pair = i + (window.base_y + tile / window.tiles_x * window.step_y) / 2;
-    const int column = x + window.base_x + tile % window.tiles_x * window.step_x;
-    const int there = pair >= 0 && pair < window.pairs && column >= 0 && column < window.width;
-    return there ? pair * window.width + column : -1;
+// Row pair and lenslet of the field at the origin of this tile's grid.
+inline int2 origin_of(Window window) {
+    const int tile = get_group_id(0) % window.tiles;
+    return (int2)((window.base_y + tile / window.tiles_x * window.step_y) / 2,
+                  window.base_x + tile % window.tiles_x * window.step_x);
 }
 
-// Keeps the lenslets that exist of the pair at grid row 2i, lenslet x.
-inline float2 existing(Window window, int i, int x, float2 value) {
-    const int tile = tile_of(window), row = 2 * i + window.base_y + tile / window.tiles_x * window.step_y;
-    const int column = x + window.base_x + tile % window.tiles_x * window.step_x;
+// Index in the plane of a field of lenslet ``column`` of a row pair, or -1 outside it.
+inline int inside(Window window, int pair, int column) {
+    return (uint)pair < (uint)window.pairs && (uint)column < (uint)window.width ? pair * window.width + column : -1;
+}
+
+// Keeps the lenslets that exist.
+inline float2 existing(Window window, int pair, int column, float2 value) {
     if (column < window.column0 || column >= window.column1) return (float2)(0.0f);
-    return (float2)(row >= window.row0 && row < window.row1 ? value.x : 0.0f,
-                    row + 1 >= window.row0 && row + 1 < window.row1 ? value.y : 0.0f);
+    return (float2)(2 * pair >= window.row0 && 2 * pair < window.row1 ? value.x : 0.0f,
+                    2 * pair + 1 >= window.row0 && 2 * pair + 1 < window.row1 ? value.y : 0.0f);
 }
 
 // Sum over the work-items, in work-item 0.
@@ -60,16 +59,17 @@ inline float magnitude(float2 v) { return fabs(v.x) + fabs(v.y); }
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
     __global const float2 *field, __global float4 *spectrum, volatile __global uint *peaks, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
-    __global const int *column_of) {
+    __global const int *column_of, __global const int2 *visits) {
     __local float2 plane[PAIRS * STRIDE];
+    const int2 origin = origin_of(window);
     __local float sums[WORK];
     __global const float2 *from = field + plane_at(window, 0);
     float magnitudes = 0.0f;
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
-        const int i = item / X2, n2 = item % X2;
+        const int i = item / X2, n2 = item % X2, pair = i + origin.x, column = n2 + origin.y;
         float2 v[X1];
         for (int j = 0; j < X1; j++) {
-            const int at = inside(window, i, X2 * j + n2);
+            const int at = inside(window, pair, column + X2 * j);
             v[j] = at < 0 ? (float2)(0.0f) : from[at];
             magnitudes += magnitude(v[j]);
         }
@@ -84,19 +84,21 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void field_spectrum(
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
     __global const float4 *spectrum, __global float2 *field, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
-    __global const int *column_of) {
+    __global const int *column_of, __global const int2 *visits) {
     __local float2 plane[PAIRS * STRIDE];
+    const int2 origin = origin_of(window);
     __global float2 *to = field + plane_at(window, 0);
     load_spectrum(plane, spectrum, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
-        const int i = item / X2, n2 = item % X2;
+        const int i = item / X2, n2 = item % X2, pair = i + origin.x, column = n2 + origin.y;
         float2 v[X1];
         row_values(plane + i * STRIDE, n2, v);
         if (2 * i < window.low_y || 2 * i >= window.high_y) continue;
         for (int j = 0; j < X1; j++) {
-            const int x = X2 * j + n2, at = inside(window, i, x);
-            if (at >= 0 && x >= window.low_x && x < window.high_x) to[at] = existing(window, i, x, v[j]);
+            const int x = X2 * j + n2, at = inside(window, pair, column + X2 * j);
+            if (at >= 0 && x >= window.low_x && x < window.high_x)
+                to[at] = existing(window, pair, column + X2 * j, v[j]);
         }
     }
 }
@@ -108,19 +110,20 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
     const int2 shared, __global float2 *restrict stepped, __global float4 *spectrum, volatile __global uint *peaks,
     __global const int2 *rows_of, const Window window,
     __global const float2 *roots_y, __global const float2 *roots_x,
-    __global const int *column_of) {
+    __global const int *column_of, __global const int2 *visits) {
     __local float2 plane[PAIRS * STRIDE];
+    const int2 origin = origin_of(window);
     volume += plane_at(window, shared.x);
     inverse_normaliser += plane_at(window, shared.y);
     stepped += plane_at(window, 0);
     load_spectrum(plane, correction, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
-        const int i = item / X2, n2 = item % X2;
+        const int i = item / X2, n2 = item % X2, pair = i + origin.x, column = n2 + origin.y;
         float2 v[X1];
         row_values(plane + i * STRIDE, n2, v);
         _Pragma("unroll") for (int j = 0; j < X1; j++) {
-            const int at = inside(window, i, X2 * j + n2);
+            const int at = inside(window, pair, column + X2 * j);
             float2 value = (float2)(0.0f);
             if (at >= 0) {
                 value = volume[at] * fmax(v[j], 0.0f) * inverse_normaliser[at];
@@ -141,8 +144,9 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     const int shared, __global const float2 *background, __global float *squares, __global float4 *spectrum,
     volatile __global uint *peaks, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
-    __global const int *column_of) {
+    __global const int *column_of, __global const int2 *visits) {
     __local float2 plane[PAIRS * STRIDE];
+    const int2 origin = origin_of(window);
     __local float sums[WORK];
     measured += plane_at(window, 0);
     weight += plane_at(window, shared);
@@ -151,11 +155,11 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     load_spectrum(plane, expected, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
     for (int item = get_local_id(0); item < PAIRS * X2; item += WORK) {
-        const int i = item / X2, n2 = item % X2;
+        const int i = item / X2, n2 = item % X2, pair = i + origin.x, column = n2 + origin.y;
         float2 v[X1];
         row_values(plane + i * STRIDE, n2, v);
         for (int j = 0; j < X1; j++) {
-            const int at = inside(window, i, X2 * j + n2);
+            const int at = inside(window, pair, column + X2 * j);
             float2 value = (float2)(0.0f);
             if (at >= 0) {
                 const float2 w = weight[at], b = measured[at], model = w * v[j];

@@ -11,7 +11,7 @@
 // hold what the odd rows have at frequencies 0 and LX / 2. ``column``[HALF_X]: x | place in even rows << 10 | in odd rows
 // << 20, in the order of the places, so that neighbouring work-items read neighbouring banks.
 // Compile-time: LY LX Y1 Y2 X1 X2 PITCH STRIDE (float2 a local row) WORK (work-items) EXCHANGES (2 on a square grid, else
-// 1) SCALE (1/(LY LX)).
+// 1) SCALE (1/(LY LX)) STORES (visits to store a spectrum).
 // Field: [frame][channel][row pair][x] float2 = lenslet rows (2i, 2i + 1); zero where there is no lenslet.
 // needs radix.cl spectrum.cl
 
@@ -27,79 +27,77 @@ typedef struct {
     int low_y, high_y, low_x, high_x;  // grid positions that are right after an inverse transform
 } Window;
 
-inline int slot_y(int k) { return Y2 * (k % Y1) + k / Y1; }
-
 // Frequency x of column c, and its places: an odd lenslet row keeps x where an even one keeps -x.
 #define COLUMN(C) const int packed = column_of[C], x = packed & 1023, even = packed >> 10 & 1023, odd = packed >> 20
-#define AT(Y) ((Y) / 2 * STRIDE + ((Y) % 2 ? odd : even))
 
+// ``visits``: (slot * 2 + exchange, places of the piece's numbers in the plane: plus | minus << 16), see ``PlaneLayout``.
 // Pieces lie far apart: several loads are under way before the first is used.
 #define LOADS_TOGETHER 5
 
-inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int columns,
-                          int column, __global const int *column_of) {
-    for (int first = get_local_id(0); first < HALF_Y * HALF_X; first += LOADS_TOGETHER * WORK) {
-        float4 pieces[LOADS_TOGETHER];
+inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int columns, int column,
+                          __global const int2 *visits) {
+    const int pieces = EXCHANGES * columns;
+    const size_t first = product_writes(0, row.x, column, pieces);
+    const size_t first_exchanged = product_writes(0, row.y, columns + column, pieces);
+    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += LOADS_TOGETHER * WORK) {
+        float4 piece[LOADS_TOGETHER];
+        int places[LOADS_TOGETHER];
         _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
-            const int item = min(first + i * WORK, HALF_Y * HALF_X - 1), y = item / HALF_X;
-            COLUMN(item % HALF_X);
-            const int exchange = EXCHANGES == 2 && x > y, slot = exchange ? slot_of(x, y) : slot_of(y, x);
-            pieces[i] = spectrum[product_writes(slot, exchange ? row.y : row.x, exchange * columns + column, EXCHANGES * columns)];
+            const int2 visit = visits[min(item + i * WORK, HALF_Y * HALF_X - 1)];
+            places[i] = visit.y;
+            piece[i] = spectrum[(visit.x & 1 ? first_exchanged : first) + (size_t)(uint)(visit.x >> 1) * (uint)(16 * pieces)];
         }
         _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
-            const int item = first + i * WORK, y = item / HALF_X;
-            if (item >= HALF_Y * HALF_X) continue;
-            COLUMN(item % HALF_X);
-            plane[AT(slot_y(y))] = pieces[i].xy;
-            if (y > 0 && 2 * y < LY) plane[AT(slot_y(LY - y))] = pieces[i].zw;
+            const int plus = places[i] & 0xffff, minus = (uint)places[i] >> 16;
+            if (item + i * WORK >= HALF_Y * HALF_X) continue;
+            plane[plus] = piece[i].xy;
+            if (minus != plus) plane[minus] = piece[i].zw;
         }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-inline void store_piece(__local const float2 *plane, __global float4 *spectrum, int y, int packed, int slot, int exchange,
-                        int2 row, int columns, int column) {
-    const int even = packed >> 10 & 1023, odd = packed >> 20;
-    const float4 piece = (float4)(plane[AT(slot_y(y))], plane[AT(slot_y((LY - y) % LY))]);
-    spectrum[product_reads(slot, exchange ? row.y : row.x, exchange * columns + column, EXCHANGES * columns)] = piece;
+inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int columns, int column,
+                           __global const int2 *visits) {
+    const int pieces = EXCHANGES * columns;
+    const size_t first = product_reads(0, row.x, column, pieces);
+    const size_t first_exchanged = product_reads(0, row.y, columns + column, pieces);
+    visits += HALF_Y * HALF_X;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int item = get_local_id(0); item < STORES; item += WORK) {
+        const int2 visit = visits[item];
+        const int pair = visit.x >> 2, second = visit.x >> 1 & 1;
+        const float4 piece = (float4)(plane[visit.y & 0xffff], plane[(uint)visit.y >> 16]);
+        spectrum[(visit.x & 1 ? first_exchanged : first) + (size_t)(uint)pair * (uint)(32 * pieces) + second] = piece;
+    }
 }
 
-// ``column_of`` goes on with the same entries in the order of x.
-inline void store_spectrum(__local const float2 *plane, __global float4 *spectrum, int2 row, int columns,
-                           int column, __global const int *column_of) {
-    column_of += HALF_X;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    const int padded = (HALF_X + 1) / 2 * 2;
-    for (int item = get_local_id(0); item < HALF_Y * padded; item += WORK) {
-        const int y = item / padded, x = item % padded;
-        if (x < HALF_X && (EXCHANGES == 1 || x <= y))
-            store_piece(plane, spectrum, y, column_of[x], slot_of(y, x), 0, row, columns, column);
-    }
-#if EXCHANGES == 2
-    for (int item = get_local_id(0); item < padded * HALF_X; item += WORK) {
-        const int y = item / (2 * HALF_X) * 2 + item % 2, x = item / 2 % HALF_X;
-        if (y <= x) store_piece(plane, spectrum, y, column_of[x], slot_of(x, y), 1, row, columns, column);
-    }
-#endif
-}
+// Where rows FIRST, FIRST + STEP, ... of column x lie; of an even step all are even rows or all are odd ones.
+#define ROWS(FIRST, STEP) \
+    const int at = (FIRST) / 2 * STRIDE + ((FIRST) % 2 ? odd : even), other = (FIRST) / 2 * STRIDE + ((FIRST) % 2 ? even : odd); \
+    const int carry = (FIRST) % 2 * STRIDE
+#define ROW(J, STEP) \
+    ((STEP) % 2 == 0 || (J) % 2 == 0 ? at + (J) * (STEP) / 2 * STRIDE : other + carry + ((J) * (STEP) - 1) / 2 * STRIDE)
 
 inline void columns_inverse(__local float2 *plane, __global const float2 *roots, __global const int *column_of) {
     for (int item = get_local_id(0); item < HALF_X * Y1; item += WORK) {
         const int k1 = item / HALF_X;
         COLUMN(item % HALF_X);
+        ROWS(Y2 * k1, 1);
         float2 v[Y2];
-        _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[AT(Y2 * k1 + j)].yx;
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[ROW(j, 1)].yx;
         DFT(Y2)(v);
-        _Pragma("unroll") for (int j = 0; j < Y2; j++) plane[AT(Y2 * k1 + j)] = times(v[j], roots[j * k1]);
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) plane[ROW(j, 1)] = j == 0 ? v[0] : times(v[j], roots[j * k1]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < HALF_X * Y2; item += WORK) {
         const int n2 = item / HALF_X;
         COLUMN(item % HALF_X);
+        ROWS(n2, Y2);
         float2 v[Y1];
-        _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[AT(Y2 * j + n2)];
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[ROW(j, Y2)];
         DFT(Y1)(v);
-        _Pragma("unroll") for (int j = 0; j < Y1; j++) plane[AT(Y2 * j + n2)] = v[j].yx;
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) plane[ROW(j, Y2)] = v[j].yx;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
@@ -109,19 +107,21 @@ inline void columns_forward(__local float2 *plane, __global const float2 *roots,
     for (int item = get_local_id(0); item < HALF_X * Y2; item += WORK) {
         const int n2 = item / HALF_X;
         COLUMN(item % HALF_X);
+        ROWS(n2, Y2);
         float2 v[Y1];
-        _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[AT(Y2 * j + n2)];
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) v[j] = plane[ROW(j, Y2)];
         DFT(Y1)(v);
-        _Pragma("unroll") for (int j = 0; j < Y1; j++) plane[AT(Y2 * j + n2)] = times(v[j], roots[j * n2]);
+        _Pragma("unroll") for (int j = 0; j < Y1; j++) plane[ROW(j, Y2)] = j == 0 ? v[0] : times(v[j], roots[j * n2]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int item = get_local_id(0); item < HALF_X * Y1; item += WORK) {
         const int k1 = item / HALF_X;
         COLUMN(item % HALF_X);
+        ROWS(Y2 * k1, 1);
         float2 v[Y2];
-        _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[AT(Y2 * k1 + j)];
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) v[j] = plane[ROW(j, 1)];
         DFT(Y2)(v);
-        _Pragma("unroll") for (int j = 0; j < Y2; j++) plane[AT(Y2 * k1 + j)] = v[j];
+        _Pragma("unroll") for (int j = 0; j < Y2; j++) plane[ROW(j, 1)] = v[j];
     }
 }
 
@@ -160,7 +160,7 @@ inline void rows_inverse(__local float2 *plane, __global const float2 *roots) {
         float2 v[X2];
         _Pragma("unroll") for (int j = 0; j < X2; j++) v[j] = part[j].yx;
         DFT(X2)(v);
-        _Pragma("unroll") for (int j = 0; j < X2; j++) part[j] = times(v[j], roots[j * k1]);
+        _Pragma("unroll") for (int j = 0; j < X2; j++) part[j] = j == 0 ? v[0] : times(v[j], roots[j * k1]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
@@ -175,7 +175,7 @@ inline void row_values(__local const float2 *row, int n2, float2 *v) {
 // First stage of a row pair's forward transform; the second is ``rows_forward``.
 inline void transform_values(__local float2 *row, int n2, float2 *v, __global const float2 *roots) {
     DFT(X1)(v);
-    _Pragma("unroll") for (int j = 0; j < X1; j++) row[PITCH * j + n2] = times(v[j], roots[j * n2]);
+    _Pragma("unroll") for (int j = 0; j < X1; j++) row[PITCH * j + n2] = j == 0 ? v[0] : times(v[j], roots[j * n2]);
 }
 
 inline void rows_forward(__local float2 *plane) {

@@ -1,10 +1,12 @@
 """Lengths that the device's two-stage transforms handle, and their roots of unity (``kernels/transform.cl``)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+Places = npt.NDArray[np.int_]
 FLOAT2_BYTES = 8
 BANK_STEP = 8
 RADICES = (2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16)
@@ -44,8 +46,22 @@ class PlaneLayout:
     def columns(self) -> npt.NDArray[np.int32]:
         """Frequencies 0 to x.points / 2 with their places in even and odd rows, packed as ``transform.cl`` has them.
 
-        Twice the list: in the order of the places, then of the frequencies. An odd row keeps a frequency where the even
-        one keeps its negative; zero and the last one go into gaps.
+        They come in the order of the places.
+        """
+        half = np.arange(self.x.points // 2 + 1)
+        even, odd = self._places
+        return (half | even << 10 | odd << 20)[np.argsort(even)].astype(np.int32)
+
+    def place(self, ky: int, kx: int) -> int:
+        """Where the plane keeps frequency (ky, kx), 0 <= ky < y.points, 0 <= kx <= x.points / 2."""
+        row = self.y.second * (ky % self.y.first) + ky // self.y.first
+        return row // 2 * self.stride + int(self._places[row % 2][kx])
+
+    @cached_property
+    def _places(self) -> tuple[Places, Places]:
+        """Places in even and in odd rows of frequencies 0 to x.points / 2.
+
+        An odd row keeps a frequency where the even one keeps its negative; zero and the last one go into gaps.
         """
         half = np.arange(self.x.points // 2 + 1)
         even, odd = self._place(half), self._place(-half % self.x.points)
@@ -53,10 +69,9 @@ class PlaneLayout:
             odd[0], odd[-1] = self.x.second, self.pitch + self.x.second
         else:
             odd[0], odd[-1] = self.x.points, self.x.points + 1
-        packed = (half | even << 10 | odd << 20).astype(np.int32)
-        return np.concatenate([packed[np.argsort(even)], packed])
+        return even, odd
 
-    def _place(self, frequency: npt.NDArray[np.int_]) -> npt.NDArray[np.int_]:
+    def _place(self, frequency: Places) -> Places:
         return self.pitch * (frequency % self.x.first) + frequency // self.x.first
 
 

@@ -90,8 +90,9 @@ class Fields:
         self.exchanges = 2 if tiling.square else 1
         self.volume, self.image = _volume_side(session, layout), _image_side(session, layout)
         roots = [session.upload(length.roots()) for length in (tiling.plane.y, tiling.plane.x)]
-        self.tables = *roots, session.upload(tiling.plane.columns())
-        self.steps = session.kernels(("radix.cl", "spectrum.cl", "transform.cl", "steps.cl"), _transform_defines(tiling))
+        visits, stores = tiling.visits()
+        self.tables = *roots, session.upload(tiling.plane.columns()), session.upload(visits)
+        self.steps = session.kernels(("radix.cl", "spectrum.cl", "transform.cl", "steps.cl"), _transform_defines(tiling, stores))
         self.elementwise = session.kernels(("fields.cl",), {"WORK": WORK})
 
     def take_values(self, side: Side, frames: int) -> Lease:
@@ -196,7 +197,7 @@ def _corner(down: int, right: int) -> Corner:
     return np.array([down, right], np.int32)
 
 
-def _transform_defines(tiling: Tiling) -> dict[str, int | float | str]:
+def _transform_defines(tiling: Tiling, stores: int) -> dict[str, int | float | str]:
     y, x = tiling.plane.y, tiling.plane.x
     return {
         **{"LY": y.points, "Y1": y.first, "Y2": y.second, "LX": x.points, "X1": x.first, "X2": x.second},
@@ -205,6 +206,7 @@ def _transform_defines(tiling: Tiling) -> dict[str, int | float | str]:
         "WORK": WORK,
         "EXCHANGES": 2 if tiling.square else 1,
         "SLOTS": tiling.slot_count,
+        "STORES": stores,
         "HALF_X": x.points // 2 + 1,
         "SCALE": 1.0 / (y.points * x.points),
     }

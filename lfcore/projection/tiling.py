@@ -131,15 +131,41 @@ class Tiling:
 
     def slots(self) -> npt.NDArray[np.int32]:
         """(group,) place of each group in a spectrum: each ky begins at an even place."""
-        ky, kx = self.groups().T
-        per_row = np.arange(1, self.plane.y.points // 2 + 2) if self.square else np.full(ky.max() + 1, kx.max() + 1)
-        starts = np.concatenate([[0], np.cumsum(per_row + per_row % 2)])
-        return np.asarray(starts[ky] + kx, np.int32)
+        return np.array([self._slot_at(int(ky), int(kx)) for ky, kx in self.groups()], np.int32)
 
     @property
     def slot_count(self) -> int:
         """Places of a spectrum, an even number."""
         return int(self.slots()[-1]) // 2 * 2 + 2
+
+    def visits(self) -> tuple[npt.NDArray[np.int32], int]:
+        """Where a work-group finds the pieces of its row: to load them, then to store them, and the number to store.
+
+        (visit, 2): slot * 2 + exchange, and the places of both members in local memory, ``plus | minus << 16``. Two
+        visits that store into one sector are neighbours; one without a partner is there twice.
+        """
+        half_y, half_x = self.plane.y.points // 2 + 1, self.plane.x.points // 2 + 1
+        order = self.plane.columns()[:half_x] & 1023
+        loads = [self._visit(y, int(x), exchanged=self.square and int(x) > y) for y in range(half_y) for x in order]
+        stores = []
+        for y in range(half_y):
+            row = [self._visit(y, x, exchanged=False) for x in range(y + 1 if self.square else half_x)]
+            stores += row + row[-1:] * (len(row) % 2)
+        for y in range(0, half_y if self.square else 0, 2):
+            for x in range(y, half_x):
+                stores += [self._visit(min(member, x), x, exchanged=True) for member in (y, y + 1)]
+        return np.array(loads + stores, np.int32), len(stores)
+
+    def _visit(self, y: int, x: int, *, exchanged: bool) -> tuple[int, int]:
+        slot = self._slot_at(x, y) if exchanged else self._slot_at(y, x)
+        plus, minus = self.plane.place(y, x), self.plane.place(-y % self.plane.y.points, x)
+        return slot * 2 + exchanged, plus | minus << 16
+
+    def _slot_at(self, ky: int, kx: int) -> int:
+        if self.square:
+            return 2 * ((ky + 1) // 2) * (ky // 2 + 1) + kx
+        half_x = self.plane.x.points // 2 + 1
+        return (half_x + half_x % 2) * ky + kx
 
     def volume_window(self, y: Span, x: Span) -> Window:
         """The struct ``Window`` of ``kernels/transform.cl`` for a volume."""
