@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lfcore.errors import SettingsError
 from lfcore.opencl.session import Lease, Session
-from lfcore.projection.opencl_matrices import MatrixLayout
+from lfcore.projection.matrix_layout import MatrixLayout
 from lfcore.projection.protocol import Host
 from lfcore.projection.quads import plane_rows
 from lfcore.projection.tiling import Tiling, Window
@@ -92,7 +92,9 @@ class Fields:
         roots = [session.upload(length.roots()) for length in (tiling.plane.y, tiling.plane.x)]
         visits, stores = tiling.visits()
         self.tables = *roots, session.upload(tiling.plane.columns()), session.upload(visits)
-        self.steps = session.kernels(("radix.cl", "spectrum.cl", "transform.cl", "steps.cl"), _transform_defines(tiling, stores))
+        self.steps = session.kernels(
+            ("radix.cl", "spectrum.cl", "transform.cl", "steps.cl"), _transform_defines(tiling, stores)
+        )
         self.elementwise = session.kernels(("fields.cl",), {"WORK": WORK})
 
     def take_values(self, side: Side, frames: int) -> Lease:

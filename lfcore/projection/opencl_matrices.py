@@ -8,18 +8,12 @@ import numpy.typing as npt
 
 from lfcore.opencl.session import Lease, Session
 from lfcore.projection.cell import even_count, octant, pair_weight
-from lfcore.projection.quads import EMPTY, QuadOrder, padded_kinds
-from lfcore.projection.tiling import Tiling
+from lfcore.projection.matrix_layout import MatrixLayout
+from lfcore.projection.quads import EMPTY, QuadOrder
 
 Table = npt.NDArray[np.generic]
 
-HALF_SCALE = 8192.0
-"""Matrices in half precision are stored times this; no element exceeds four, since a point image's energy is one."""
-
 LARGEST_WORK_BYTES = 512 * 2**20
-VOLUME_MULTIPLE, IMAGE_MULTIPLE = 8, 4
-"""Quads of either side come in such multiples; the rest is empty."""
-
 RUN = 4
 """Frequencies of one work-item of the last step: its sums take sixteen registers each."""
 
@@ -30,42 +24,6 @@ class PlaneImages:
 
     radius_lenslets: int
     images: Lease
-
-
-@dataclass(frozen=True)
-class MatrixLayout:
-    """Sizes of the stored matrices: [group][volume quad][image quad][4][4]."""
-
-    tiling: Tiling
-    samples: QuadOrder
-    pixels: QuadOrder
-    planes: int
-    half: bool
-
-    @property
-    def volume_kinds(self) -> npt.NDArray[np.uint8]:
-        """(volume quad,) kinds, padded."""
-        return padded_kinds(self.samples, self.planes, VOLUME_MULTIPLE)
-
-    @property
-    def image_kinds(self) -> npt.NDArray[np.uint8]:
-        """(image quad,) kinds, padded."""
-        return padded_kinds(self.pixels, 1, IMAGE_MULTIPLE)
-
-    @property
-    def scale(self) -> float:
-        """Factor that stored elements carry."""
-        return HALF_SCALE if self.half else 1.0
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all matrices."""
-        blocks = len(self.tiling.groups()) * len(self.volume_kinds) * len(self.image_kinds)
-        return blocks * 16 * (2 if self.half else 4)
-
-    def defines(self) -> dict[str, int | float | str]:
-        """What every kernel that touches matrices must know."""
-        return {"HALF_MATRICES": int(self.half), "MATRIX_SCALE": self.scale}
 
 
 def device_matrices(session: Session, layout: MatrixLayout, planes: Sequence[PlaneImages]) -> Lease:

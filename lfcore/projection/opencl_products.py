@@ -8,7 +8,7 @@ import numpy as np
 import pyopencl
 
 from lfcore.opencl.session import Lease, Session
-from lfcore.projection.opencl_matrices import MatrixLayout
+from lfcore.projection.matrix_layout import MatrixLayout
 
 WORK_ITEMS = 256
 TILE_BYTES = 16384

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from lfcore.errors import SettingsError
 from lfcore.opencl.session import Lease, Session
+from lfcore.projection.matrix_layout import MatrixLayout
 from lfcore.projection.numpy_projector import UNSEEN
 from lfcore.projection.opencl_fields import WORK, Field, Fields, Side
-from lfcore.projection.opencl_matrices import MatrixLayout, PlaneImages, device_matrices
+from lfcore.projection.opencl_matrices import PlaneImages, device_matrices
 from lfcore.projection.opencl_products import Operator, PortableProducts, Products, UnitProducts
 from lfcore.projection.protocol import Host
 from lfcore.projection.quads import quad_order
