@@ -17,6 +17,7 @@ from scipy.fft import fft2, ifft2
 
 from lfcore.optics.grid import Grid, Real, make_grid
 from lfcore.optics.instrument import Instrument
+from lfcore.threads import single_threaded_blas
 
 Complex = npt.NDArray[np.complexfloating]
 RealImage = npt.NDArray[np.floating]
@@ -49,7 +50,11 @@ def point_images(
 
 
 class _Wave:
-    """One wavelength and one plane: what all lateral positions share."""
+    """One wavelength and one plane: what all lateral positions share.
+
+    Pupil and angular spectrum are even in both frequencies, so a quarter of each is computed. The pupil takes up few
+    frequencies of the grid, so the field at the array is a sum of cosines: two narrow matrix products.
+    """
 
     def __init__(
         self, instrument: Instrument, wavelength_um: float, grid: Grid, z_um: float, dtype: npt.DTypeLike
@@ -57,32 +62,44 @@ class _Wave:
         self.grid = grid
         self.dtype = np.dtype(dtype)
         self.magnification = instrument.magnification
-        frequencies = grid.frequencies()
+        frequencies = np.abs(grid.frequencies()[: grid.size // 2 + 1])
         squared = frequencies[:, None] ** 2 + frequencies[None, :] ** 2
-        self.pupil = pupil(instrument, wavelength_um, frequencies[1], squared, z_um).astype(self.dtype)
+        inside = math.ceil(pupil_edge(instrument, wavelength_um) / frequencies[1] + 0.5)
+        self.frequencies = frequencies[:inside]
+        both_signs = np.where(self.frequencies > 0, 2, 1)
+        amplitude = frequencies[1] / (grid.size * math.sqrt(pupil_energy(instrument, wavelength_um)))
+        quarter = pupil(instrument, wavelength_um, frequencies[1], squared[:inside, :inside], z_um)
+        self.pupil = (amplitude * np.outer(both_signs, both_signs) * quarter).astype(self.dtype)
         self.lenslets = lenslets(instrument, wavelength_um, grid).astype(self.dtype)
-        self.travel = _angular_spectrum(wavelength_um, squared, instrument.sensor_distance_um).astype(self.dtype)
-        self.scale = grid.size**2 * frequencies[1] ** 2 / pupil_energy(instrument, wavelength_um)
+        travel = _angular_spectrum(wavelength_um, squared, instrument.sensor_distance_um).astype(self.dtype)
+        mirrored = np.minimum(np.arange(grid.size), grid.size - np.arange(grid.size))
+        self.travel = travel[mirrored][:, mirrored]
 
     def image(self, dy_um: float, dx_um: float) -> RealImage:
         """(y, x) pixel integrals of the intensity of a point at the offset (dy, dx) in um."""
-        field = ifft2(
-            self.pupil * self._ramp(dy_um)[:, None] * self._ramp(dx_um)[None, :], workers=-1, overwrite_x=True
-        )
+        with single_threaded_blas():
+            field = _real_times_complex(self._cosines(dy_um), _real_times_complex(self._cosines(dx_um), self.pupil).T)
         field *= self.lenslets
         spectrum = fft2(field, workers=-1, overwrite_x=True)
         spectrum *= self.travel
         field = ifft2(spectrum, workers=-1, overwrite_x=True)
         start = (self.grid.size - self.grid.window) // 2
         inside = field[start : start + self.grid.window, start : start + self.grid.window]
-        intensity = inside.real**2 + inside.imag**2
         fine, side = self.grid.oversampling, self.grid.window // self.grid.oversampling
-        binned: RealImage = intensity.reshape(side, fine, side, fine).sum((1, 3))
-        return np.asarray(binned * self.scale)
+        parts = inside.view(inside.real.dtype).reshape(side, fine, side, 2 * fine)
+        return np.asarray(np.einsum("aubv,aubv->ab", parts, parts))
 
-    def _ramp(self, offset_um: float) -> Complex:
-        """Phase that moves the image by ``M * offset``."""
-        return ramp(self.grid, self.grid.frequencies(), self.magnification * offset_um).astype(self.dtype)
+    def _cosines(self, offset_um: float) -> RealImage:
+        """(position, frequency) cosines about the native image of the offset: a frequency and its mirror together."""
+        from_image_um = self.grid.positions_um() - self.magnification * offset_um
+        cosines = np.cos(2 * np.pi * np.outer(from_image_um, self.frequencies))
+        return cosines.astype(self.pupil.real.dtype)
+
+
+def _real_times_complex(left: RealImage, right: Complex) -> Complex:
+    """Matrix product in half the operations that a conversion of ``left`` would cost."""
+    product: Complex = (left @ np.ascontiguousarray(right).view(left.dtype)).view(right.dtype)
+    return product
 
 
 def pupil_energy(instrument: Instrument, wavelength_um: float) -> float:
@@ -120,10 +137,12 @@ def pupil(instrument: Instrument, wavelength_um: float, step: float, squared: Re
 
 def lenslets(instrument: Instrument, wavelength_um: float, grid: Grid) -> Complex:
     """Transmission of the array: a thin lens in each cell, opaque outside a round lenslet."""
-    position = grid.position_in_lenslet_um()
-    squared = position[:, None] ** 2 + position[None, :] ** 2
-    lens: Complex = np.exp(-1j * np.pi / (wavelength_um * instrument.focal_length_um) * squared)
-    return lens if instrument.aperture == "square" else lens * (squared <= (instrument.pitch_um / 2) ** 2)
+    squared = grid.position_in_lenslet_um() ** 2
+    line = np.exp(-1j * np.pi / (wavelength_um * instrument.focal_length_um) * squared)
+    lens: Complex = np.outer(line, line)
+    if instrument.aperture == "round":
+        lens *= squared[:, None] + squared[None, :] <= (instrument.pitch_um / 2) ** 2
+    return lens
 
 
 def _angular_spectrum(wavelength_um: float, squared: Real, distance_um: float) -> Complex:

@@ -51,9 +51,10 @@ def change_basis(cells: Array, matrix: Array) -> Array:
     return np.asarray(np.matmul(matrix, rows)).reshape(cells.shape)
 
 
-def is_odd(length: int) -> npt.NDArray[np.bool_]:
-    """(length,) which members of the parity basis of one axis change sign in its mirror."""
-    return np.arange(length) >= even_count(length)
+def change_axis(array: Array, matrix: Array, axis: int, out: Array) -> None:
+    """``matrix`` (n, n) applied along one axis of ``array``; the axes after it must lie together, in ``out`` too."""
+    flat = *array.shape[: axis + 1], -1
+    np.matmul(matrix, array.reshape(flat), out=out.reshape(flat, copy=False))
 
 
 def pair_weight(length: int) -> Array:

@@ -1,8 +1,8 @@
 """From kernels to matrices: one real matrix for each group of lenslet frequencies.
 
 ``H(k)[p, zq] = sum_m h[zq][m, p] exp(-2 pi i k.m / L)`` in the parity basis of ``p`` and ``q`` is a cosine transform
-over ``m`` along an axis where ``p`` and ``q`` have the same parity and ``-i`` times a sine transform where they differ;
-the factors of ``spectrum.ChannelMap`` take up the phases.
+over ``m`` along an axis where ``p`` and ``q`` have the same parity and a sine transform where they differ; phases and
+signs are those of the pairs in ``fourier``.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lfcore.projection.cell import Array, change_basis, even_count, is_odd, pair_weight, parity_matrix
+from lfcore.projection.cell import Array, change_basis, even_count, pair_weight, parity_matrix
 from lfcore.projection.kernels import PlaneKernels
-from lfcore.projection.spectrum import FrequencyGroups
-from lfcore.projection.threads import in_parts
+from lfcore.projection.spectrum import FrequencyGroups, frequencies
+from lfcore.threads import in_parts, single_threaded_blas
 
 
 def matrices(
@@ -28,7 +28,8 @@ def matrices(
             block = result[:, plane * samples**2 : (plane + 1) * samples**2]
             _fill_plane(block, kernels[plane], grid, groups)
 
-    in_parts(len(kernels), work)
+    with single_threaded_blas():
+        in_parts(len(kernels), work)
     return result
 
 
@@ -44,8 +45,7 @@ def _fill_plane(result: Array, kernel: PlaneKernels, grid: tuple[int, int], grou
                 if (parity_a and 2 * a + 1 == samples) or (parity_c and 2 * c + 1 == samples):
                     continue
                 row, column = a + parity_a * evens, c + parity_c * evens
-                signed = _signed(block[groups.ky, :, groups.kx], parity_a, parity_c)
-                result[:, row * samples + column] = signed
+                result[:, row * samples + column] = block[groups.ky, :, groups.kx].reshape(len(groups.ky), -1)
 
 
 def _fold(image: Array, pixels: int) -> Array:
@@ -57,18 +57,18 @@ def _fold(image: Array, pixels: int) -> Array:
 
 def _tables(radius: int, lenslets: int, dtype: npt.DTypeLike) -> tuple[Array, Array]:
     """Cosine and sine tables, each (frequency, lenslet offset from -radius to radius)."""
-    angle = 2 * np.pi / lenslets * np.outer(np.arange(lenslets // 2 + 1), np.arange(-radius, radius + 1))
+    angle = 2 * np.pi / lenslets * np.outer(frequencies(lenslets), np.arange(-radius, radius + 1))
     return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
 
 
 def _transform(folded: Array, tables: tuple[Array, Array], parity: int) -> Array:
     """Sum over the first axis; axis 1 is in the parity basis. Cosine where its parity is ``parity``, else sine.
 
-    ``folded`` (m, u, …) gives (k, u, …).
+    ``folded`` (m, u, …) gives (k, u, …). Of the two sines that from even samples to odd pixels is negative.
     """
     evens = even_count(folded.shape[1])
-    same, other = tables
-    first, second = (same, other) if parity == 0 else (other, same)
+    cosine, sine = tables
+    first, second = (cosine, -sine) if parity == 0 else (sine, cosine)
     return np.concatenate(
         [np.tensordot(first, folded[:, :evens], 1), np.tensordot(second, folded[:, evens:], 1)], axis=1
     )
@@ -85,16 +85,3 @@ def _blocks(
             both = _transform(down, tables_x, parity_c)
             blocks.append((parity_a, parity_c, np.moveaxis(both, (0, 1), (2, 3))))
     return blocks
-
-
-def _signed(block: Array, parity_a: int, parity_c: int) -> Array:
-    """(group, N * N) with the sign that is left of the phases.
-
-    It is minus for two sines, and for one sine on an odd pixel channel.
-    """
-    pixels = block.shape[1]
-    odd_u, odd_v = np.meshgrid(is_odd(pixels), is_odd(pixels), indexing="ij")
-    sines = (odd_u != bool(parity_a)).astype(int) + (odd_v != bool(parity_c)).astype(int)
-    negative = (sines == 2) | ((sines == 1) & (odd_u ^ odd_v))
-    signed: Array = np.where(negative, -block, block).reshape(len(block), pixels * pixels)
-    return signed

@@ -1,25 +1,28 @@
-"""The projector on the processor: FFTs over the lenslet grid and one real matrix product for each group of frequencies.
+"""The projector on the processor: Fourier transforms over the lenslets and one real matrix a group of frequencies.
 
-Resident volumes are (frame, grid y, grid x, z * S * S) and resident images (frame, rows, columns, N * N), both with
-their cells in pixel order; the parity basis is entered on the way to the matrices. Every other back end is tested
-against this one.
+Resident volumes are (frame, z * S * S, y, x) and resident images (frame, N * N, y, x) over their lenslets, with cells
+in pixel order. Every other back end is tested against this one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfftn, rfftn
 
 from lfcore.errors import SettingsError
-from lfcore.projection.cell import Array, change_basis, parity_matrix
+from lfcore.projection.cell import Array
+from lfcore.projection.fourier import CellTransform, Window
 from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.matrices import matrices
 from lfcore.projection.protocol import Host
-from lfcore.projection.spectrum import ChannelMap, Complex, channel_map, frequency_groups, grid_lenslets
-from lfcore.projection.threads import in_parts, single_threaded_blas
+from lfcore.projection.spectrum import frequency_groups, grid_lenslets
+from lfcore.threads import in_parts, single_threaded_blas
+
+Product = Callable[[Array, Array, Array], None]
 
 UNSEEN = 1e-6
+SMALL_PRODUCT = 1_000_000
+"""Multiplications up to which OpenBLAS reads operands where they lie; for more it makes a copy of them first."""
 
 
 class NumpyProjector:
@@ -36,14 +39,14 @@ class NumpyProjector:
         self.samples, self.pixels = kernels[0].samples_per_lenslet, kernels[0].pixels_per_lenslet
         self.dtype = np.dtype(dtype)
         self._margin = max(kernel.radius_lenslets for kernel in kernels)
-        self.grid = grid_lenslets(rows + 2 * self._margin, columns + 2 * self._margin)
-        self._groups = frequency_groups(*self.grid)
-        complex_dtype = np.result_type(self.dtype, np.complex64)
-        self._sample_map = channel_map(self.samples, self._groups, complex_dtype)
-        self._pixel_map = channel_map(self.pixels, self._groups, complex_dtype)
-        self._sample_basis = parity_matrix(self.samples, self.dtype)
-        self._pixel_basis = parity_matrix(self.pixels, self.dtype)
-        self._matrices = matrices(kernels, self.grid, self._groups, self.dtype)
+        down, right = rows + 2 * self._margin, columns + 2 * self._margin
+        self.grid = grid_lenslets(down, right)
+        groups = frequency_groups(*self.grid)
+        whole = Window(0, down, self.grid[0]), Window(0, right, self.grid[1])
+        seen = Window(self._margin, rows, self.grid[0]), Window(self._margin, columns, self.grid[1])
+        self._volumes = CellTransform(self.samples, self.planes, whole, groups, self.dtype)
+        self._images = CellTransform(self.pixels, 1, seen, groups, self.dtype)
+        self._matrices = _in_small_blocks(matrices(kernels, self.grid, groups, self.dtype), self._images.width)
 
     @property
     def margin_lenslets(self) -> int:
@@ -73,44 +76,37 @@ class NumpyProjector:
         return _from_cells(image, self.pixels)[:, 0]
 
     def pack_volume(self, volume: Host) -> Array:
-        """(frame, z, y, x) to cells on the periodic grid; raises ``SettingsError`` on another shape."""
+        """(frame, z, y, x) to cells; raises ``SettingsError`` on another shape."""
         expected = self.volume_shape
         if volume.ndim != 4 or volume.shape[1:] != expected:
             raise SettingsError(
                 f"volume of shape {volume.shape}: this projector takes (frame, {', '.join(map(str, expected))})"
             )
-        cells = np.zeros((len(volume), *self.grid, self.planes * self.samples**2), self.dtype)
-        cells[:, : self.rows + 2 * self._margin, : self.columns + 2 * self._margin] = _to_cells(
-            volume.astype(self.dtype), self.samples
-        )
-        return cells
+        return _to_cells(volume.astype(self.dtype), self.samples)
 
     def unpack_volume(self, volume: Array) -> Host:
         """Cells to (frame, z, y, x), margin included."""
-        down, right = self.rows + 2 * self._margin, self.columns + 2 * self._margin
-        return _from_cells(volume[:, :down, :right], self.samples)
+        return _from_cells(volume, self.samples)
 
     def forward(self, volume: Array) -> Array:
         """``H x``; resident volume to resident image."""
-        spectrum = self._product(
-            self._transform(volume, self._sample_basis), self._sample_map, self._pixel_map, forward=True
-        )
-        image = self._inverse(spectrum, self._pixel_basis)
-        start = self._margin
-        return np.ascontiguousarray(image[:, start : start + self.rows, start : start + self.columns])
+        return self._project(volume, self._volumes, self._images, _multiply)
 
     def adjoint(self, image: Array) -> Array:
         """``H^T y``; resident image to resident volume."""
-        padded = np.zeros((len(image), *self.grid, self.pixels**2), self.dtype)
-        start = self._margin
-        padded[:, start : start + self.rows, start : start + self.columns] = image
-        spectrum = self._product(
-            self._transform(padded, self._pixel_basis), self._pixel_map, self._sample_map, forward=False
-        )
-        volume = self._inverse(spectrum, self._sample_basis)
-        volume[:, self.rows + 2 * start :] = 0
-        volume[:, :, self.columns + 2 * start :] = 0
-        return volume
+        return self._project(image, self._images, self._volumes, _multiply_transposed)
+
+    def _project(self, cells: Array, source: CellTransform, target: CellTransform, multiply: Product) -> Array:
+        """Analyse, multiply each group's columns while they are in cache, synthesise."""
+        result = target.columns(len(cells))
+        with single_threaded_blas():
+            spectrum = source.analyse(cells)
+
+            def work(groups: slice) -> None:
+                multiply(self._matrices[groups], source.gather(spectrum, groups), result[:, groups])
+
+            in_parts(len(self._matrices), work)
+            return target.synthesise(result)
 
     def weigh(self, image: Array, weight: Array) -> Array:
         """``W y``."""
@@ -143,74 +139,37 @@ class NumpyProjector:
         """(frame,) inner products."""
         return np.asarray(np.einsum("tyxc,tyxc->t", first, second, dtype=np.float64))
 
-    def _transform(self, cells: Array, basis: Array) -> Complex:
-        """FFT over the lenslet grid of cells in the parity basis: (frame, frequency, cell group, length * length)."""
-        length = len(basis)
-        with single_threaded_blas():
-            parity = change_basis(cells.reshape(-1, length, length), basis)
-        spectrum = rfftn(parity.reshape(cells.shape), axes=(1, 2), workers=-1)
-        return np.asarray(spectrum).reshape(len(cells), -1, cells.shape[3] // length**2, length**2)
 
-    def _inverse(self, spectrum: Complex, basis: Array) -> Array:
-        """Inverse of ``_transform``: (frame, grid y, grid x, channel) cells in pixel order."""
-        full = spectrum.reshape(len(spectrum), self.grid[0], self.grid[1] // 2 + 1, -1)
-        parity = np.asarray(irfftn(full, self.grid, axes=(1, 2), workers=-1))
-        with single_threaded_blas():
-            return change_basis(parity.reshape(-1, len(basis), len(basis)), basis.T).reshape(parity.shape)
+def _in_small_blocks(matrices: Array, columns: int) -> Array:
+    """(group, channel, pixel) matrices as (group, block, channel, pixel), each block for a product that is small."""
+    groups, channels, pixels = matrices.shape
+    divisors = (count for count in range(1, channels + 1) if channels % count == 0)
+    blocks = next((count for count in divisors if channels // count * pixels * columns <= SMALL_PRODUCT), channels)
+    return matrices.reshape(groups, blocks, -1, pixels)
 
-    def _product(self, spectrum: Complex, source: ChannelMap, target: ChannelMap, *, forward: bool) -> Complex:
-        """Gather the members of each group as real rows, multiply by the shared matrix, scatter the results."""
-        frames = len(spectrum)
-        target_blocks = 1 if forward else self.planes
-        result = np.empty((frames, spectrum.shape[1], target_blocks, target.order.shape[1]), spectrum.dtype)
 
-        def work(part: slice) -> None:
-            matrix = self._matrices[part]
-            members = self._groups.members[part]
-            rows = _gather(spectrum, members, source)
-            if forward:
-                product = np.matmul(rows, matrix)
-            else:  # BLAS reads the matrices twice as fast in this order
-                product = np.matmul(matrix, np.ascontiguousarray(rows.transpose(0, 2, 1))).transpose(0, 2, 1)
-            _scatter(product, result, members, target)
+def _multiply(matrices: Array, columns: Array, out: Array) -> None:
+    """Volume columns (frame, group, channel, column) to image columns, by matrices (group, block, channel, pixel)."""
+    blocks = columns.reshape(*columns.shape[:2], *matrices.shape[1:3], -1)
+    np.matmul(matrices[:, 0].swapaxes(1, 2), blocks[:, :, 0], out=out)
+    for block in range(1, matrices.shape[1]):
+        out += np.matmul(matrices[:, block].swapaxes(1, 2), blocks[:, :, block])
 
-        in_parts(len(self._matrices), work)
-        return result
+
+def _multiply_transposed(matrices: Array, columns: Array, out: Array) -> None:
+    """Image columns to volume columns."""
+    np.matmul(matrices, columns[:, :, None], out=out.reshape(*out.shape[:2], *matrices.shape[1:3], -1))
 
 
 def _to_cells(array: Host, length: int) -> Array:
-    """(frame, z, Y * length, X * length) to (frame, Y, X, z * length * length)."""
+    """(frame, z, Y * length, X * length) to (frame, z * length * length, Y, X)."""
     frames, planes, height, width = array.shape
-    cells = array.reshape(frames, planes, height // length, length, width // length, length)
-    return np.ascontiguousarray(cells.transpose(0, 2, 4, 1, 3, 5)).reshape(
-        frames, height // length, width // length, -1
-    )
+    cells = array.reshape(frames, planes, height // length, length, width // length, length).transpose(0, 1, 3, 5, 2, 4)
+    return np.ascontiguousarray(cells).reshape(frames, -1, *cells.shape[4:])
 
 
 def _from_cells(cells: Array, length: int) -> Host:
     """Inverse of ``_to_cells``."""
-    frames, down, right, _ = cells.shape
-    split = cells.reshape(frames, down, right, -1, length, length).transpose(0, 3, 1, 4, 2, 5)
-    return np.ascontiguousarray(split).reshape(frames, -1, down * length, right * length)
-
-
-def _gather(spectrum: Complex, members: npt.NDArray[np.intp], channels: ChannelMap) -> Array:
-    """(group, member * frame * {re, im}, channel) real rows in the basis of the shared matrix."""
-    frames, _, blocks, size = spectrum.shape
-    rows = np.empty((len(members), members.shape[1], frames, 2, blocks, size), spectrum.real.dtype)
-    for member in range(members.shape[1]):
-        taken = spectrum[:, members[:, member]][..., channels.order[member]] * channels.factor[member]
-        rows[:, member, :, 0] = taken.real.swapaxes(0, 1)
-        rows[:, member, :, 1] = taken.imag.swapaxes(0, 1)
-    return rows.reshape(len(members), -1, blocks * size)
-
-
-def _scatter(product: Array, result: Complex, members: npt.NDArray[np.intp], channels: ChannelMap) -> None:
-    """Inverse of ``_gather``: put the rows back to their frequencies and channels."""
-    frames, _, blocks, size = result.shape
-    rows = product.reshape(len(members), members.shape[1], frames, 2, blocks, size)
-    for member in range(members.shape[1]):
-        values = (rows[:, member, :, 0] + 1j * rows[:, member, :, 1]).swapaxes(0, 1)
-        back = np.empty_like(values)
-        back[..., channels.order[member]] = values * channels.factor[member].conj()
-        result[:, members[:, member]] = back
+    frames, channels, down, right = cells.shape
+    array = cells.reshape(frames, -1, length, length, down, right).transpose(0, 1, 4, 2, 5, 3)
+    return array.reshape(frames, channels // length**2, down * length, right * length)

@@ -9,17 +9,34 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from os import cpu_count
+from os import cpu_count, register_at_fork
 
 from threadpoolctl import ThreadpoolController
 
 
 def in_parts(count: int, work: Callable[[slice], None]) -> None:
-    """Call ``work`` on even parts of ``range(count)``, a thread a core."""
+    """Call ``work`` on even parts of ``range(count)``, a thread a core; ``work`` must not share out work itself.
+
+    To be called with BLAS held to one thread.
+    """
     workers = min(count, cpu_count() or 1)
     parts = [slice(count * index // workers, count * (index + 1) // workers) for index in range(workers)]
-    with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, parts))
+    others = [_pool().submit(work, part) for part in parts[1:]]
+    try:
+        work(parts[0])
+    finally:
+        errors = [other.exception() for other in others]
+    for error in filter(None, errors):
+        raise error
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads for all but one core, kept: to start them anew takes as long as a small product."""
+    return ThreadPoolExecutor(max((cpu_count() or 1) - 1, 1))
+
+
+register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @contextmanager
