@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 DEVICE_VARIABLE = "LFCORE_DEVICE"
+MEMORY_VARIABLE = "LFCORE_DEVICE_MEMORY_GIB"
 PROBE_COMMAND = (sys.executable, "-P", "-m", "lfcore.opencl.probe")
 PROBE_TIMEOUT_S = 60.0
 NVIDIA_IS_HERE = Path("/dev/nvidiactl")
@@ -170,6 +171,23 @@ def _what_there_is() -> str:
         f"{device.selector} {device.name}: {refused or f'usable {device.kind}'}" for device, refused in candidates()
     ]
     return "; ".join([*found, *filter(None, [absence()])])
+
+
+def usable_bytes(device: Device) -> int:
+    """The device's memory, or as much of it as the environment's LFCORE_DEVICE_MEMORY_GIB allows.
+
+    Raises ``UsageError`` when that is no number above zero.
+    """
+    allowed = os.environ.get(MEMORY_VARIABLE, "").strip()
+    if not allowed:
+        return device.memory_bytes
+    try:
+        cap_bytes = int(float(allowed) * 2**30)
+    except (ValueError, OverflowError):
+        cap_bytes = 0
+    if cap_bytes <= 0:
+        raise UsageError(f"{MEMORY_VARIABLE}={allowed}: give the GiB of a device's memory to use, for instance 7.5")
+    return min(cap_bytes, device.memory_bytes)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyopencl
 
 from lfcore.errors import DeviceMemoryError
-from lfcore.opencl.device import Device
+from lfcore.opencl.device import Device, usable_bytes
 from lfcore.opencl.faults import reserving, running
 from lfcore.opencl.program import OPENCL_C_1_2, build, kernels
 
@@ -36,12 +36,12 @@ class Session:
     """Queue, kernels and buffers of one device; not for use by several threads at a time."""
 
     def __init__(self, device: Device, memory_bytes: int | None = None) -> None:
-        """``memory_bytes`` caps what may be taken; default: all that the device has."""
+        """``memory_bytes`` caps what may be taken, and so does ``usable_bytes``."""
         self.device = device
-        self.memory_bytes = min(memory_bytes or device.memory_bytes, device.memory_bytes)
+        self.memory_bytes = min(memory_bytes or device.memory_bytes, usable_bytes(device))
         self.context = device.context()
         self.queue = pyopencl.CommandQueue(self.context, device.handle)
-        self.taken_bytes = 0
+        self.taken_bytes = self.peak_bytes = 0
         self._free: dict[tuple[str, int], list[pyopencl.Buffer]] = defaultdict(list)
         self._kernels: dict[object, dict[str, pyopencl.Kernel]] = {}
 
@@ -71,12 +71,22 @@ class Session:
                 f"{self.taken_bytes / 1e9:.2f} of {self.memory_bytes / 1e9:.2f} GB are taken; "
                 "reconstruct fewer frames at a time or a smaller volume"
             )
+        try:
+            buffer = self._reserve(kind, size_bytes, zeroed)
+        except DeviceMemoryError:
+            # Other programs may have what the cap allows.
+            self.release_free()
+            buffer = self._reserve(kind, size_bytes, zeroed)
+        self.taken_bytes += size_bytes
+        self.peak_bytes = max(self.peak_bytes, self.taken_bytes)
+        return Lease(self, buffer, kind)
+
+    def _reserve(self, kind: str, size_bytes: int, zeroed: bool) -> pyopencl.Buffer:
         with reserving(self.device, size_bytes, kind):
             buffer = pyopencl.Buffer(self.context, pyopencl.mem_flags.READ_WRITE, size_bytes)
             # Drivers may allocate at the first use; better now than in the middle of the work.
             self._zero(buffer, size_bytes if zeroed else UNIT_BYTES)
-        self.taken_bytes += size_bytes
-        return Lease(self, buffer, kind)
+        return buffer
 
     def _zero(self, buffer: pyopencl.Buffer, size_bytes: int) -> None:
         clear = self.kernels(("clear.cl",), {})["clear"]
@@ -97,11 +107,26 @@ class Session:
 
     def upload(self, array: npt.NDArray[Any], kind: str = "tables") -> Lease:
         """A buffer that holds ``array``."""
-        array = np.ascontiguousarray(array)
         lease = self.take(kind, array.nbytes)
-        with running(self.device, f"sending {kind}"):
-            pyopencl.enqueue_copy(self.queue, lease.buffer, array)
+        self.write(lease, array)
         return lease
+
+    def write(self, lease: Lease, array: npt.NDArray[Any]) -> None:
+        """Put ``array`` at the beginning of a buffer."""
+        with running(self.device, f"sending {lease.kind}"):
+            pyopencl.enqueue_copy(self.queue, lease.buffer, np.ascontiguousarray(array))
+
+    def copy(self, source: Lease, source_at: int, target: Lease, target_at: int, size_bytes: int) -> None:
+        """Copy a part of a buffer to a place in another one; places are bytes."""
+        with running(self.device, f"copying {source.kind}"):
+            pyopencl.enqueue_copy(
+                self.queue,
+                target.buffer,
+                source.buffer,
+                byte_count=size_bytes,
+                src_offset=source_at,
+                dst_offset=target_at,
+            )
 
     def download(self, lease: Lease, shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """The first values of a buffer as an array of ``shape`` and ``dtype``."""

@@ -17,6 +17,9 @@ from lfcore.opencl.fourier import PlaneLayout, plane_layout, shortest
 from lfcore.projection.spectrum import SQUARE_LIMIT
 
 Window = npt.NDArray[np.int32]
+TILES_X, TILES, STEP_Y, STEP_X, BASE_Y, BASE_X = range(6, 12)
+"""Places in a ``Window``."""
+
 SECTOR_LENSLETS = 4
 """float2 values in 32 bytes, which GPUs read and write as one: rows of a field are whole sectors."""
 
@@ -136,7 +139,21 @@ class Tiling:
     @property
     def slot_count(self) -> int:
         """Places of a spectrum, an even number."""
-        return int(self.slots()[-1]) // 2 * 2 + 2
+        return self._slot_at(self.plane.y.points // 2, self.plane.x.points // 2) // 2 * 2 + 2
+
+    def block(self, tiles: int) -> tuple[int, int]:
+        """Tiles (y, x) of a block, for work on up to ``tiles`` tiles at a time.
+
+        A frame is covered with blocks of this shape, rows of tiles or parts of one; the last ones may reach past it.
+        """
+        if tiles < self.x.tiles:
+            return 1, _even_parts(self.x.tiles, tiles)
+        return _even_parts(self.y.tiles, tiles // self.x.tiles), self.x.tiles
+
+    def blocks(self, tiles: int) -> list[tuple[int, int]]:
+        """The first tile (y, x) of every block."""
+        down, right = self.block(tiles)
+        return [(y, x) for y in range(0, self.y.tiles, down) for x in range(0, self.x.tiles, right)]
 
     def visits(self) -> tuple[npt.NDArray[np.int32], int]:
         """Where a work-group finds the pieces of its row: to load them, then to store them, and the number to store.
@@ -178,6 +195,20 @@ class Tiling:
     def _window(self, height: int, width: int, exist: tuple[int, int, int, int], y: Span, x: Span) -> Window:
         spans = (y.step, x.step, y.base, x.base, y.low, y.high, x.low, x.high)
         return np.array([height // 2, width, *exist, self.x.tiles, self.tiles, *spans], np.int32)
+
+
+def part_of(window: Window, first: tuple[int, int], block: tuple[int, int]) -> Window:
+    """The window of the ``block`` (y, x) of tiles that begins at tile ``first`` (y, x)."""
+    part = window.copy()
+    part[TILES_X], part[TILES] = block[1], block[0] * block[1]
+    part[BASE_Y] += first[0] * window[STEP_Y]
+    part[BASE_X] += first[1] * window[STEP_X]
+    return part
+
+
+def _even_parts(count: int, most: int) -> int:
+    """Length of as few parts of ``count`` as can be, none longer than ``most``, that are as long as each other."""
+    return -(-count // -(-count // min(count, most)))
 
 
 def tiling(rows: int, columns: int, margin: int, local_bytes: int, tiles_y: int = 1, tiles_x: int = 1) -> Tiling | None:
