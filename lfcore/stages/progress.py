@@ -14,7 +14,7 @@ _BAR_CHARACTERS = 30
 class Progress:
     """Where a stage is: ``finished`` of ``total`` items after ``seconds``; ``note`` says what was special.
 
-    ``part``, from 0 to 1, is how far the item under way has come, where that is known.
+    ``part`` is how far the item under way has come, from 0 to 1, where that is known; the sum over several.
     """
 
     stage: str

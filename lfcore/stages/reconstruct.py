@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,12 @@ from lfcore.calibration.rectify import rectifier
 from lfcore.contracts import RunPaths, Stage, WorkItem
 from lfcore.errors import UsageError
 from lfcore.io import ome_tiff, ome_zarr, sources, store
+from lfcore.opencl.device import choose
 from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.protocol import Host, Projector
 from lfcore.settings import Reconstruction
 from lfcore.solvers.richardson_lucy import Estimate, richardson_lucy
+from lfcore.stages.devices import share_out
 from lfcore.stages.grid import volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
@@ -26,24 +29,28 @@ Image = npt.NDArray[np.float32]
 
 
 def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = silent) -> Outcome:
-    """Reconstruct the frames of ``items``; the projector is built once for all of them."""
+    """Reconstruct the frames of ``items`` on all devices that are wanted; each builds its projector once."""
+    devices = choose()
+    if len(devices) > 1:
+        return share_out(run, Stage.RECONSTRUCT, items, devices, prepare, listener)
+    return process(run, Stage.RECONSTRUCT, items, partial(prepare, run, None), listener)
 
-    def prepare(pulse: Pulse) -> Do:
-        scene = Scene.load(run)
-        _create_output(run, scene)
-        normalised = planned_hashes(run, Stage.NORMALISE)
 
-        def do(item: WorkItem) -> Record:
-            frame = int(item["frame"])
-            require_frame(run, Stage.NORMALISE, str(item["id"]), normalised.get(item["id"]))
-            estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse)
-            volume = _inside(estimate.volume[0], scene)
-            residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]
-            return {"outputs": _write(run, scene, frame, volume), "residuals": residuals}
+def prepare(run: RunPaths, device: str | None, pulse: Pulse) -> Do:
+    """What reconstructs a frame on one ``device``, as `lfcore.opencl.device.choose` has it."""
+    scene = Scene.load(run, device)
+    _create_output(run, scene)
+    normalised = planned_hashes(run, Stage.NORMALISE)
 
-        return do
+    def do(item: WorkItem) -> Record:
+        frame = int(item["frame"])
+        require_frame(run, Stage.NORMALISE, str(item["id"]), normalised.get(item["id"]))
+        estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse)
+        volume = _inside(estimate.volume[0], scene)
+        residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]
+        return {"outputs": _write(run, scene, frame, volume), "residuals": residuals}
 
-    return process(run, Stage.RECONSTRUCT, items, prepare, listener)
+    return do
 
 
 @dataclass(frozen=True)

@@ -60,14 +60,10 @@ def process(
 ) -> Outcome:
     """Do the items that have no valid completion record; see the module's text."""
     reset_peak()
-    records = read_records(run.done, run, stage, items)
-    always = stage in ALWAYS_AGAIN
-    there = set() if always else _outputs_there(run, records)
-    pending = [item for item in items if always or not _is_done(item, records.get(item["id"]), there)]
-    skipped = len(items) - len(pending)
-    note = f"{skipped} of {len(items)} items were done before" if skipped else "" if items else "nothing to do"
+    pending, records = unfinished(run, stage, items)
     started = time.monotonic()
-    listener(Progress(stage, 0, len(pending), 0.0, note))
+    listener(opening(stage, len(items), len(pending)))
+    skipped = len(items) - len(pending)
     if not pending:
         return Outcome(skipped=skipped)
     finished = quarantined = 0
@@ -84,6 +80,24 @@ def process(
         finished += 1
         listener(Progress(stage, finished, len(pending), time.monotonic() - started, note))
     return Outcome(len(pending) - quarantined, skipped, quarantined)
+
+
+def unfinished(
+    run: RunPaths, stage: Stage, items: Sequence[WorkItem]
+) -> tuple[list[WorkItem], dict[str, dict[str, Any]]]:
+    """Those of ``items`` that are to be done, and the completion records that exist, by item id."""
+    records = read_records(run.done, run, stage, items)
+    if stage in ALWAYS_AGAIN:
+        return list(items), records
+    there = _outputs_there(run, records)
+    return [item for item in items if not _is_done(item, records.get(item["id"]), there)], records
+
+
+def opening(stage: Stage, items: int, pending: int) -> Progress:
+    """What a listener is told first: how many of a number of items are ``pending``."""
+    skipped = items - pending
+    note = f"{skipped} of {items} items were done before" if skipped else "" if items else "nothing to do"
+    return Progress(stage, 0, pending, 0.0, note)
 
 
 def require_frame(run: RunPaths, stage: Stage, frame_id: str, planned: str | None) -> None:
