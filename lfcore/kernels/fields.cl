@@ -35,16 +35,16 @@ __kernel void unpack(__global const float2 *field, __global float *host, const i
     host[(plane * count.x * cell + y) * count.y * cell + x] = row % 2 ? pair.y : pair.x;
 }
 
-__kernel void weigh(__global const float2 *image, __global const float2 *weight, const ulong weight_stride,
-                    __global float2 *result, const ulong size) {
+__kernel void weigh(__global const float2 *image, const ulong image_stride, __global const float2 *weight,
+                    const ulong weight_stride, __global float2 *result, const ulong size) {
     const size_t at = get_global_id(0), frame = get_global_id(1);
-    if (at < size) result[frame * size + at] = image[frame * size + at] * weight[frame * weight_stride + at];
+    if (at < size) result[frame * size + at] = image[frame * image_stride + at] * weight[frame * weight_stride + at];
 }
 
 // The correction W b / (W m + g); sums of (b - W m)^2 over W > 0.
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void compare(
     __global const float2 *expected, __global const float2 *measured, __global const float2 *weight,
-    const ulong weight_stride, __global const float2 *background, __global float2 *correction, __global float *sums,
+    const ulong weight_stride, __global const float *background, __global float2 *correction, __global float *sums,
     const ulong size) {
     __local float partial[WORK];
     const size_t frame = get_global_id(1);
@@ -52,7 +52,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void compare(
     for (size_t at = get_global_id(0); at < size; at += get_global_size(0)) {
         const size_t i = frame * size + at;
         const float2 w = weight[frame * weight_stride + at], b = measured[i], model = w * expected[i];
-        const float2 rest = select((float2)(0.0f), b - model, w > 0.0f), total = model + background[i];
+        const float2 rest = select((float2)(0.0f), b - model, w > 0.0f), total = model + background[frame];
         sum += dot(rest, rest);
         correction[i] = select((float2)(0.0f), w * b / total, total > 0.0f);
     }

@@ -139,9 +139,10 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
 }
 
 // ``squares``[column][channel]: sum of (b - W m)^2 over W > 0. ``shared``: one weight for all frames.
+// ``background``[frame]: g.
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     __global const float4 *expected, __global const float2 *measured, __global const float2 *weight,
-    const int shared, __global const float2 *background, __global float *squares, __global float4 *spectrum,
+    const int shared, __global const float *background, __global float *squares, __global float4 *spectrum,
     volatile __global uint *peaks, __global const int2 *rows_of,
     const Window window, __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of, __global const int2 *visits) {
@@ -150,7 +151,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
     __local float sums[WORK];
     measured += plane_at(window, 0);
     weight += plane_at(window, shared);
-    background += plane_at(window, 0);
+    const float dark = background[get_group_id(0) / window.tiles];
     float sum = 0.0f;
     load_spectrum(plane, expected, SPECTRUM_OF(get_group_id(1)));
     to_rows(plane, roots_y, roots_x, column_of);
@@ -164,7 +165,7 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void image_step(
             if (at >= 0) {
                 const float2 w = weight[at], b = measured[at], model = w * v[j];
                 const float2 rest = select((float2)(0.0f), b - model, w > 0.0f);
-                const float2 total = model + background[at];
+                const float2 total = model + dark;
                 sum += dot(rest, rest);
                 value = select((float2)(0.0f), w * b / total, total > 0.0f);
             }

@@ -1,7 +1,7 @@
 """One device at work: its queue, its programs, and memory that is taken and given back."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyopencl
 from lfcore.errors import DeviceMemoryError
 from lfcore.opencl.device import Device, usable_bytes
 from lfcore.opencl.faults import reserving, running
+from lfcore.opencl.pinned import PinnedMemory
 from lfcore.opencl.program import OPENCL_C_1_2, build, kernels
 
 UNIT_BYTES = 16
@@ -41,6 +42,8 @@ class Session:
         self.memory_bytes = min(memory_bytes or device.memory_bytes, usable_bytes(device))
         self.context = device.context()
         self.queue = pyopencl.CommandQueue(self.context, device.handle)
+        self._transfers = pyopencl.CommandQueue(self.context, device.handle)
+        self._pinned = PinnedMemory(self.context, self._transfers)
         self.taken_bytes = self.peak_bytes = 0
         self._free: dict[tuple[str, int], list[pyopencl.Buffer]] = defaultdict(list)
         self._kernels: dict[object, dict[str, pyopencl.Kernel]] = {}
@@ -88,6 +91,10 @@ class Session:
             self._zero(buffer, size_bytes if zeroed else UNIT_BYTES)
         return buffer
 
+    def clear(self, lease: Lease) -> None:
+        """Fill a buffer with zeros."""
+        self._zero(lease.buffer, lease.buffer.size)
+
     def _zero(self, buffer: pyopencl.Buffer, size_bytes: int) -> None:
         clear = self.kernels(("clear.cl",), {})["clear"]
         clear(self.queue, (CLEARERS,), None, buffer, np.uint64(-(-size_bytes // UNIT_BYTES)))
@@ -134,6 +141,22 @@ class Session:
         with running(self.device, f"fetching {lease.kind}"):
             pyopencl.enqueue_copy(self.queue, array, lease.buffer)
         return array
+
+    def fetch(self, lease: Lease, shape: Sequence[int]) -> Callable[[], npt.NDArray[np.float32]]:
+        """Start bringing a buffer of float32 back beside what the queue does next; call the result to wait for it."""
+        with running(self.device, f"fetching {lease.kind}"):
+            ready = pyopencl.enqueue_marker(self.queue)
+            self.queue.flush()
+            array = self._pinned.array(shape)
+            done = pyopencl.enqueue_copy(self._transfers, array, lease.buffer, is_blocking=False, wait_for=[ready])
+            self._transfers.flush()
+
+        def wait(lease: Lease = lease) -> npt.NDArray[np.float32]:
+            with running(self.device, f"fetching {lease.kind}"):
+                done.wait()
+            return array
+
+        return wait
 
     def launch(
         self, kernel: pyopencl.Kernel, items: Sequence[int], group: Sequence[int] | None, *arguments: object

@@ -88,6 +88,12 @@ class NumpyProjector:
         """Cells to (frame, z, y, x), margin included."""
         return _from_cells(volume, self.samples)
 
+    def fetch_inside(self, volume: Array) -> Callable[[], Host]:
+        """See ``Projector.fetch_inside``; there is nothing to wait for."""
+        start = self._margin
+        inside = volume[:, start : start + self.rows, start : start + self.columns]
+        return partial(_from_cells, inside, self.samples)
+
     def forward(self, volume: Array) -> Array:
         """``H x``; resident volume to resident image."""
         return self._project(volume, self._volumes, self._images, _multiply)
@@ -112,11 +118,11 @@ class NumpyProjector:
         """``W y``."""
         return image * weight
 
-    def compare(self, measured: Array, expected: Array, weight: Array, background: Array) -> tuple[Array, Host]:
+    def compare(self, measured: Array, expected: Array, weight: Array, background: Host) -> tuple[Array, Host]:
         """See ``Projector.compare``."""
         model = weight * expected
         squares = np.square(measured - model, where=weight > 0, out=np.zeros_like(model))
-        total = model + background
+        total = model + background.astype(self.dtype)[:, None, None, None]
         correction = np.divide(weight * measured, total, out=np.zeros_like(total), where=total > 0)
         return correction, squares.reshape(len(squares), -1).sum(1, dtype=np.float64)
 

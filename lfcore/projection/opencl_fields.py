@@ -1,5 +1,6 @@
 """Volumes and images on a device: where their values lie, their spectra, and the way to the host and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -101,15 +102,24 @@ class Fields:
         """Room for the values of ``frames`` frames."""
         return self.session.take(f"{side.name} values", frames * side.size * PAIR_BYTES)
 
-    def take_pieces(self, side: Side, frames: int) -> Lease:
-        """Room for the pieces of a spectrum; rows that no channel has stay zero."""
-        pieces = self.tiling.slot_count * side.rows * self.exchanges * frames * self.tiling.tiles
-        return self.session.take(f"{side.name} spectrum", pieces * PIECE_BYTES, zeroed=True)
+    def take_product(self, side: Side, frames: int) -> Lease:
+        """Room for what a product makes, which is in another order than the spectra that it takes."""
+        return self.session.take(f"product, {side.name}", self._spectrum_bytes(side, frames))
 
     def take_spectrum(self, side: Side, frames: int) -> Spectrum:
-        """Room for a spectrum, with peaks of zero."""
+        """Room for a spectrum, with peaks of zero.
+
+        Rows that no channel has must be zero. They are at first, and stay so, for buffers of this kind go to spectra
+        with the same rows alone: products would spread what is left in other rows over all frames.
+        """
+        grid = self.tiling.plane
+        kind = f"spectrum, {side.planes} planes of {side.cell} x {side.cell} on {grid.y.points} x {grid.x.points}"
         peaks = self.session.upload(np.zeros(frames * self.tiling.tiles, np.float32), "peaks")
-        return Spectrum(self.take_pieces(side, frames), peaks)
+        return Spectrum(self.session.take(kind, self._spectrum_bytes(side, frames), zeroed=True), peaks)
+
+    def _spectrum_bytes(self, side: Side, frames: int) -> int:
+        columns = frames * self.tiling.tiles
+        return self.tiling.slot_count * side.rows * self.exchanges * columns * PIECE_BYTES
 
     def values(self, field: Field) -> Lease:
         """The values of a field, computed if they are not there yet."""
@@ -146,6 +156,15 @@ class Fields:
 
     def unpack(self, field: Field, origin: Corner, count: Corner) -> Host:
         """(frame, plane, y, x) of ``count`` (y, x) lenslets from ``origin`` on."""
+        raw, shape = self._unpacked(field, origin, count)
+        return self.session.download(raw, shape, np.float32)
+
+    def fetch(self, field: Field, origin: Corner, count: Corner) -> Callable[[], Host]:
+        """Start what ``unpack`` does; call the result to wait for it."""
+        raw, shape = self._unpacked(field, origin, count)
+        return self.session.fetch(raw, shape)
+
+    def _unpacked(self, field: Field, origin: Corner, count: Corner) -> tuple[Lease, tuple[int, int, int, int]]:
         side = field.side
         shape = field.frames, side.planes, int(count[0]) * side.cell, int(count[1]) * side.cell
         raw = self.session.take("host arrays", int(np.prod(shape)) * 4)
@@ -153,7 +172,7 @@ class Fields:
         self.session.launch(
             self.elementwise["unpack"], items, None, self.values(field), raw, *self._geometry(side), origin, count
         )
-        return self.session.download(raw, shape, np.float32)
+        return raw, shape
 
     def _geometry(self, side: Side) -> tuple[np.int32, np.int32, np.int32]:
         return np.int32(side.cell), np.int32(side.height // 2), np.int32(side.width)

@@ -4,7 +4,7 @@ Fields are lazy: ``forward`` and ``adjoint`` return spectra, and the step that f
 the inverse transform, itself and the next forward transform as one kernel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,12 @@ class OpenclProjector:
         """Back as (frame, z, y, x), margin included."""
         return self.fields.unpack(volume, self.volume.origin, self.volume.count)
 
+    def fetch_inside(self, volume: Field) -> Callable[[], Host]:
+        """See ``Projector.fetch_inside``; the way to the host goes beside the computation."""
+        y, x = self.layout.tiling.y, self.layout.tiling.x
+        origin, count = np.array([y.lead, x.lead], np.int32), np.array([y.lenslets, x.lenslets], np.int32)
+        return self.fields.fetch(volume, origin, count)
+
     def forward(self, volume: Field) -> Field:
         """``H x``."""
         return self._product(volume, self.image)
@@ -92,25 +98,26 @@ class OpenclProjector:
         return self._product(image, self.volume)
 
     def weigh(self, image: Field, weight: Field) -> Field:
-        """``W y``; one ``weight`` may serve all frames."""
-        result = self._new(image)
-        self._run("weigh", result, self._values(image), *self._strided(weight), self._values(result))
+        """``W y``; either may be one for all frames."""
+        result = self._new(image if image.frames > weight.frames else weight)
+        self._run("weigh", result, *self._strided(image), *self._strided(weight), self._values(result))
         return result
 
-    def compare(self, measured: Field, expected: Field, weight: Field, background: Field) -> tuple[Field, Host]:
+    def compare(self, measured: Field, expected: Field, weight: Field, background: Host) -> tuple[Field, Host]:
         """See ``Projector.compare``; one ``weight`` may serve all frames."""
+        dark = self.session.upload(background.astype(np.float32))
         if expected.product is None or not self.fused:
             result = self._new(expected)
             arguments = self._values(expected), self._values(measured), *self._strided(weight)
-            parts = self._sums("compare", expected, *arguments, self._values(background), self._values(result))
-            return result, parts.sum(1, dtype=np.float64)
+            sums = self._sums("compare", expected, *arguments, dark, self._values(result))
+            return result, sums.sum(1, dtype=np.float64)
         frames, side = expected.frames, self.image
         result = Field(side, frames)
         result.spectrum = self.fields.take_spectrum(side, frames)
         sums = self.session.take("sums", frames * side.channels * 4)
         inputs = expected.product, self._values(measured), self._values(weight), np.int32(weight.frames == 1)
         outputs = sums, result.spectrum.pieces, result.spectrum.peaks
-        self.fields.step("image_step", side, frames, side.writes, *inputs, self._values(background), *outputs)
+        self.fields.step("image_step", side, frames, side.writes, *inputs, dark, *outputs)
         squares = self.session.download(sums, (frames, side.channels), np.float32)
         return result, squares.sum(1, dtype=np.float64)
 
@@ -155,7 +162,7 @@ class OpenclProjector:
     def _product(self, source: Field, target: Side) -> Field:
         """Gives up the spectrum of ``source``, unless nothing else is left of it."""
         spectrum = self.fields.spectrum(source)
-        product = self.fields.take_pieces(target, source.frames)
+        product = self.fields.take_product(target, source.frames)
         columns = source.frames * self.layout.tiling.tiles
         self.products(target is self.image, columns, spectrum.pieces, spectrum.peaks, product)
         if source.values is not None:

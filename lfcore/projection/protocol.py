@@ -4,6 +4,7 @@ Arrays are *resident*: they lie where and as the projector wants them, and only 
 layout. The elementwise steps of a solver are methods, so that a device can fuse them with its transforms.
 """
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -47,6 +48,10 @@ class Projector(Protocol[Resident]):
         """Bring a volume back as (frame, z, y, x), margin included."""
         ...
 
+    def fetch_inside(self, volume: Resident) -> Callable[[], Host]:
+        """Start bringing a volume back as (frame, z, y, x) without the margin; call the result to wait for it."""
+        ...
+
     def forward(self, volume: Resident) -> Resident:
         """``H x``: the light field of a volume."""
         ...
@@ -56,20 +61,24 @@ class Projector(Protocol[Resident]):
         ...
 
     def weigh(self, image: Resident, weight: Resident) -> Resident:
-        """``W y``, pixel by pixel."""
+        """``W y``, pixel by pixel; either may be one for all frames."""
         ...
 
     def compare(
-        self, measured: Resident, expected: Resident, weight: Resident, background: Resident
+        self, measured: Resident, expected: Resident, weight: Resident, background: Host
     ) -> tuple[Resident, Host]:
         """The correction ``W b / (W H x + g)``, and (frame,) the sum of ``(b - W H x)^2`` over pixels with ``W > 0``.
 
-        ``expected`` is ``H x``. Where model and background are both zero the correction is zero.
+        ``expected`` is ``H x``, ``background`` (frame,); one ``weight`` may serve all frames. No input is negative.
+        Where model and background are both zero the correction is zero.
         """
         ...
 
     def update(self, volume: Resident, correction: Resident, normaliser: Resident) -> Resident:
-        """``x * correction / normaliser``; zero where the camera does not see the voxel."""
+        """``x * correction / normaliser``; zero where the camera does not see the voxel.
+
+        ``volume`` is not negative; it and ``normaliser`` may each be one for all frames.
+        """
         ...
 
     def extrapolate(self, current: Resident, previous: Resident, step: Host) -> Resident:

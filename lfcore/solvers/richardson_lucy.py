@@ -22,7 +22,7 @@ Progress = Callable[[int, Host], None]
 
 @dataclass(frozen=True)
 class Estimate:
-    """``volume`` (frame, z, y, x), margin included, and ``residuals`` (iteration, frame).
+    """``volume`` (frame, z, y, x) and ``residuals`` (iteration, frame).
 
     A residual is ``|b - W H x| / |b|`` over ``W > 0``; ``residuals[i]`` belongs to the volume after ``i`` iterations,
     the last one to the returned volume.
@@ -30,6 +30,24 @@ class Estimate:
 
     volume: Host
     residuals: Host
+
+
+@dataclass(frozen=True)
+class Weighting(Generic[Resident]):
+    """What depends on the sensitivity ``W`` alone: ``H^T W`` and ``H^T W (W H 1)``; of one frame, or one for all."""
+
+    weight: Resident
+    normaliser: Resident
+    start_normaliser: Resident
+    uniform: Resident
+
+    @classmethod
+    def of(cls, projector: Projector[Resident], weight: Host) -> "Weighting[Resident]":
+        """Prepare ``weight`` (frame, y, x), zero where a pixel says nothing; one frame serves any number of them."""
+        weights = projector.pack_image(weight)
+        uniform = projector.pack_volume(np.ones((1, *projector.volume_shape), np.float32))
+        expected = projector.weigh(projector.weigh(projector.forward(uniform), weights), weights)
+        return cls(weights, projector.adjoint(weights), projector.adjoint(expected), uniform)
 
 
 def richardson_lucy(
@@ -41,35 +59,51 @@ def richardson_lucy(
     accelerate: bool = False,
     on_iteration: Progress = lambda iteration, residual: None,
 ) -> Estimate:
-    """Estimate the volumes of several frames at once.
+    """Estimate the volumes, margin included, of several frames at once.
 
     ``measured`` and ``weight`` are (frame, y, x), the latter zero where a pixel says nothing; ``background`` is
     (frame,) counts a pixel. The start is the back projection. ``on_iteration(i, residual)`` hears the (frame,)
     residuals of the volume after ``i`` iterations. Raises ``DataError`` for a frame without a single usable pixel or
     without light.
     """
-    seen = weight > 0
-    light = np.where(seen, np.maximum(measured, 0), 0)
-    norms = np.sqrt(np.square(light, dtype=np.float64).sum((1, 2)))
+    light = np.where(weight > 0, np.maximum(measured, 0), 0)
+    weighting = Weighting.of(projector, weight)
+    volume, residuals = solve(projector, light, weighting, background, iterations, accelerate, on_iteration)
+    return Estimate(projector.unpack_volume(volume), residuals)
+
+
+def solve(
+    projector: Projector[Resident],
+    light: Host,
+    weighting: Weighting[Resident],
+    background: Host,
+    iterations: int,
+    accelerate: bool = False,
+    on_iteration: Progress = lambda iteration, residual: None,
+) -> tuple[Resident, Host]:
+    """``richardson_lucy`` for a sensitivity prepared beforehand: the resident volume and its residuals.
+
+    ``light`` (frame, y, x) is what was measured: not negative, zero where the weight is.
+    """
+    norms = np.array([np.sqrt(np.vdot(row, row)) for row in light.reshape(len(light), -1)], np.float64)
     if not norms.all():
         raise DataError(
             f"frame {int(np.argmin(norms))} of this batch holds no light where the camera is usable; leave it out"
         )
-    weights, counts = projector.pack_image(weight), projector.pack_image(light)
-    offset = projector.pack_image(np.where(seen, background[:, None, None], 0))
-    normaliser = projector.adjoint(weights)
-    volume = _back_projection(projector, len(measured), counts, weights)
+    counts, weights, normaliser = projector.pack_image(light), weighting.weight, weighting.normaliser
+    back = projector.adjoint(projector.weigh(counts, weights))
+    volume = projector.update(weighting.uniform, back, weighting.start_normaliser)
     path = _Path(projector, accelerate)
     residuals = []
     for iteration in range(iterations + 1):
-        correction, squares = projector.compare(counts, projector.forward(volume), weights, offset)
+        correction, squares = projector.compare(counts, projector.forward(volume), weights, background)
         residuals.append(np.sqrt(squares) / norms)
         on_iteration(iteration, residuals[-1])
         if iteration < iterations:
             stepped = projector.update(volume, projector.adjoint(correction), normaliser)
             last = iteration + 1 == iterations
             volume = stepped if last else path.next_point(volume, stepped)
-    return Estimate(projector.unpack_volume(volume), np.stack(residuals))
+    return volume, np.stack(residuals)
 
 
 class _Path(Generic[Resident]):
@@ -93,14 +127,3 @@ class _Path(Generic[Resident]):
         along, norm = self.projector.inner(step, previous_step), self.projector.inner(previous_step, previous_step)
         ratio = np.divide(along, norm, out=np.zeros_like(along), where=norm > 0)
         return self.projector.extrapolate(stepped, estimate, np.clip(ratio, 0, 1))
-
-
-def _back_projection(projector: Projector[Resident], frames: int, counts: Resident, weights: Resident) -> Resident:
-    """A weighted mean of what each voxel's pixels saw, of the right order from the first step.
-
-    ``H^T W b / H^T W (W H 1)``.
-    """
-    uniform = projector.pack_volume(np.ones((frames, *projector.volume_shape)))
-    expected = projector.weigh(projector.forward(uniform), weights)
-    correction = projector.adjoint(projector.weigh(counts, weights))
-    return projector.update(uniform, correction, projector.adjoint(projector.weigh(expected, weights)))
