@@ -218,12 +218,13 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 def _sendable(error: Exception) -> Exception:
     """``error`` with its traceback as a note, for ``--debug``; in plain words if it cannot be sent itself."""
-    error.add_note(f"In the worker:\n{traceback.format_exc()}")
     try:
         pickle.loads(pickle.dumps(error))
+        sendable = error
     except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        sendable = RuntimeError(f"{type(error).__name__}: {error}")
+    sendable.add_note(f"In the worker:\n{''.join(traceback.format_exception(error))}")
+    return sendable
 
 
 @contextmanager
