@@ -42,6 +42,8 @@ class Stage(StrEnum):
 
 PLANNED = tuple(stage for stage in Stage if stage is not Stage.PLAN)
 """The stages whose items ``plan`` writes, in the order of the work."""
+COMPUTING = (Stage.TRANSFORMS, Stage.RECONSTRUCT)
+"""The stages that may use a device."""
 
 
 def slice_bounds(index: int, slices: int, items: int) -> tuple[int, int]:

@@ -3,10 +3,7 @@
 import click
 
 from lfcore.cli.options import Slice, device_option, run_argument, slice_option
-from lfcore.contracts import RunPaths, Stage
-
-COMPUTING = (Stage.TRANSFORMS, Stage.RECONSTRUCT)
-"""The stages that may use a device."""
+from lfcore.contracts import COMPUTING, RunPaths, Stage
 
 
 def _command(stage: Stage, text: str) -> click.Command:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lfcore.contracts import PLANNED, RunPaths, Stage, plan_item
+from lfcore.opencl.device import choose
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.work import do_slice, stage_function
 
@@ -13,8 +14,10 @@ def run_all(
 ) -> None:
     """Plan a run of ``dataset`` and do all its stages; what is done already is not done again.
 
-    Raises ``DataError`` at the end when frames were set aside, and whatever ends a stage at once.
+    Raises ``DataError`` at the end when frames were set aside, and whatever ends a stage at once; before the first one,
+    ``UnavailableError`` when a device that is demanded is not there.
     """
+    choose()
     stage_function(Stage.PLAN)(run, [plan_item(dataset, run.root, overrides)], listener)
     for stage in PLANNED:
         do_slice(run, stage, listener=listener)

@@ -12,6 +12,7 @@ from typing import cast
 from lfcore.contracts import (
     ARRAY_SIZE_VARIABLE,
     BATCH_INDEX_VARIABLE,
+    COMPUTING,
     LIST_FILE_VARIABLE,
     SLICE_INDEX_VARIABLE,
     RunPaths,
@@ -22,6 +23,7 @@ from lfcore.contracts import (
 )
 from lfcore.errors import DataError, SettingsError
 from lfcore.io import store
+from lfcore.opencl.device import choose
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.runner import Outcome, StageFunction, read_items
 
@@ -32,14 +34,18 @@ def stage_function(stage: Stage) -> StageFunction:
 
 
 def do_slice(run: RunPaths, stage: Stage, index: int = 0, slices: int = 1, listener: Listener = silent) -> Outcome:
-    """Do slice ``index`` of ``slices`` of a planned stage."""
+    """Do slice ``index`` of ``slices`` of a planned stage.
+
+    Raises ``UnavailableError`` at once when the stage may use a device and the one that is demanded is not there.
+    """
     return _do(run, stage, read_items(run, stage), index, slices, listener)
 
 
 def do_job(environment: Mapping[str, str] = os.environ, listener: Listener = silent) -> Outcome:
     """Do the slice that a job's environment names.
 
-    Raises ``SettingsError`` when a variable is missing or no number, ``DataError`` for a list file that cannot be used.
+    Raises ``SettingsError`` when a variable is missing or no number, ``DataError`` for a list file that cannot be used,
+    ``UnavailableError`` as `do_slice`.
     """
     path = environment.get(LIST_FILE_VARIABLE)
     if not path:
@@ -63,6 +69,8 @@ def do_job(environment: Mapping[str, str] = os.environ, listener: Listener = sil
 
 def _do(run: RunPaths, stage: Stage, items: list[WorkItem], index: int, slices: int, listener: Listener) -> Outcome:
     first, last = slice_bounds(index, slices, len(items))
+    if stage in COMPUTING:
+        choose()
     return stage_function(stage)(run, items[first:last], listener)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lfcore.contracts import LIST_FILE_VARIABLE, RunPaths, Stage
 from lfcore.io import ome_zarr, store
 from lfcore.opencl import device
 from lfcore.opencl.device import Candidate, Device
@@ -177,6 +178,24 @@ def test_the_device_flag_reaches_the_stages(
     assert os.environ[device.DEVICE_VARIABLE] == "0:1"
     assert lfcore("reconstruct", tmp_path / "run").code == 2
     assert os.environ[device.DEVICE_VARIABLE] == "0:1"
+
+
+def test_a_demanded_device_that_is_missing_fails_before_the_first_stage_that_may_use_it(
+    lfcore: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tiny_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(device, "_survey", lambda: ([], "no driver at all"))
+    monkeypatch.setenv(device.DEVICE_VARIABLE, "numpy")
+    dataset, run = tiny_dataset(frames=1), RunPaths(f"{tmp_path}/run")
+    result = lfcore("run", dataset, run.root, "--device", "all")
+    assert result.code == 69
+    assert "no driver at all" in result.error
+    assert not Path(run.root).exists()
+    assert lfcore("plan", dataset, run.root).code == 0
+    assert lfcore("normalise", run.root).code == 0
+    for stage, code in ((Stage.CALIBRATE, 0), (Stage.TRANSFORMS, 69), (Stage.RECONSTRUCT, 69)):
+        monkeypatch.setenv(LIST_FILE_VARIABLE, run.items(stage))
+        assert lfcore("work").code == code
+        assert lfcore(stage, run.root).code == code
 
 
 def test_doctor_ends_with_69_where_nothing_can_be_stored(lfcore: Callable[..., object], tmp_path: Path) -> None:
