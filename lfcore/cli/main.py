@@ -37,6 +37,7 @@ VERBS = {
     "simulate": Verb("lfcore.cli.simulate", "make a synthetic data set with its ground truth"),
     "check": Verb("lfcore.cli.check", "validate settings against files; say what would be computed"),
     "doctor": Verb("lfcore.cli.doctor", "say what this machine has: versions, threads, OpenCL, storage, AWS"),
+    "bench": Verb("lfcore.cli.bench", "times of the main steps, beside what this machine could do at most"),
     "run": Verb("lfcore.cli.run", "every stage on this machine, without Airflow"),
     "plan": Verb("lfcore.cli.plan", "write run.json and the work items"),
     "normalise": Verb("lfcore.cli.stage", "bring the frames into the standard format"),
