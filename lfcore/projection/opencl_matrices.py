@@ -28,7 +28,8 @@ class PlaneImages:
 
 def device_matrices(session: Session, layout: MatrixLayout, planes: Sequence[PlaneImages]) -> Lease:
     """The matrices of all planes on the device."""
-    matrices = session.take("matrices", layout.size_bytes, zeroed=True)
+    matrices = session.take("matrices", layout.size_bytes)
+    session.clear(matrices)
     builder = _Builder(session, layout)
     for index, plane in enumerate(planes):
         builder.add_plane(matrices, index * layout.samples.quads, plane)

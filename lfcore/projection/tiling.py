@@ -171,7 +171,7 @@ class Tiling:
         for y in range(0, half_y if self.square else 0, 2):
             for x in range(y, half_x):
                 stores += [self._visit(min(member, x), x, exchanged=True) for member in (y, y + 1)]
-        return np.array(loads + stores, np.int32), len(stores)
+        return np.array(loads + stores, np.uint32).view(np.int32), len(stores)
 
     def _visit(self, y: int, x: int, *, exchanged: bool) -> tuple[int, int]:
         slot = self._slot_at(x, y) if exchanged else self._slot_at(y, x)
