@@ -36,6 +36,7 @@ class PinnedMemory:
     def _pin(self, size: int) -> npt.NDArray[np.float32]:
         flags = pyopencl.mem_flags.ALLOC_HOST_PTR | pyopencl.mem_flags.READ_WRITE
         buffer = pyopencl.Buffer(self._context, flags, max(size, 1) * 4)
-        access = pyopencl.map_flags.READ | pyopencl.map_flags.WRITE
-        memory, _ = pyopencl.enqueue_map_buffer(self._queue, buffer, access, 0, (size,), np.float32)
+        access = pyopencl.map_flags(pyopencl.map_flags.READ | pyopencl.map_flags.WRITE)
+        memory: npt.NDArray[np.float32]
+        memory, _ = pyopencl.enqueue_map_buffer(self._queue, buffer, access, 0, (size,), np.dtype(np.float32))
         return memory

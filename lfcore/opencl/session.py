@@ -43,7 +43,7 @@ class Session:
         self.context = device.context()
         self.queue = pyopencl.CommandQueue(self.context, device.handle)
         self._transfers = pyopencl.CommandQueue(self.context, device.handle)
-        self._pinned = PinnedMemory(self.context, self._transfers)
+        self.pinned = PinnedMemory(self.context, self._transfers)
         self.taken_bytes = self.peak_bytes = 0
         self._free: dict[tuple[str, int], list[pyopencl.Buffer]] = defaultdict(list)
         self._kernels: dict[object, dict[str, pyopencl.Kernel]] = {}
@@ -147,7 +147,7 @@ class Session:
         with running(self.device, f"fetching {lease.kind}"):
             ready = pyopencl.enqueue_marker(self.queue)
             self.queue.flush()
-            array = self._pinned.array(shape)
+            array = self.pinned.array(shape)
             done = pyopencl.enqueue_copy(self._transfers, array, lease.buffer, is_blocking=False, wait_for=[ready])
             self._transfers.flush()
 

@@ -62,6 +62,10 @@ class NumpyProjector:
             (self.columns + 2 * self._margin) * self.samples,
         )
 
+    def image_room(self, frames: int) -> Host:
+        """See ``Projector.image_room``."""
+        return np.empty((frames, self.rows * self.pixels, self.columns * self.pixels), np.float32)
+
     def pack_image(self, image: Host) -> Array:
         """(frame, y, x) to cells; raises ``SettingsError`` on another shape."""
         expected = (self.rows * self.pixels, self.columns * self.pixels)
@@ -91,8 +95,8 @@ class NumpyProjector:
     def fetch_inside(self, volume: Array) -> Callable[[], Host]:
         """See ``Projector.fetch_inside``; there is nothing to wait for."""
         start = self._margin
-        inside = volume[:, start : start + self.rows, start : start + self.columns]
-        return partial(_from_cells, inside, self.samples)
+        inside = volume[:, :, start : start + self.rows, start : start + self.columns]
+        return lambda: _from_cells(inside, self.samples)
 
     def forward(self, volume: Array) -> Array:
         """``H x``; resident volume to resident image."""

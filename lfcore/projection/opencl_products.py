@@ -118,7 +118,8 @@ class UnitProducts(Products):
     def _kernel(self, forward: bool) -> pyopencl.Kernel:
         shape = {"WARPS": self._warps(forward), "TILES_N": self.tiles, "DEPTH": 2 if self.tiles > 4 else 4}
         defines = self.operator.defines() | shape | {"FORWARD": int(forward), "PTX": int(self.ptx)}
-        return self.session.kernels(("spectrum.cl", "quad.cl", "matrix_units.cl", "product_units.cl"), defines)["product"]
+        files = "spectrum.cl", "quad.cl", "matrix_units.cl", "product_units.cl"
+        return self.session.kernels(files, defines)["product"]
 
     def _items(self, forward: bool, pieces: int) -> tuple[tuple[int, int], tuple[int, int]]:
         warps = self._warps(forward)

@@ -67,6 +67,11 @@ class OpenclProjector:
         down, right = (int(count) * self.volume.cell for count in self.volume.count)
         return self.volume.planes, down, right
 
+    def image_room(self, frames: int) -> Host:
+        """See ``Projector.image_room``: pinned memory."""
+        down, right = (int(count) * self.image.cell for count in self.image.count)
+        return self.session.pinned.array((frames, down, right))
+
     def pack_image(self, image: Host) -> Field:
         """(frame, y, x) to the device; raises ``SettingsError`` on another shape or more frames than planned."""
         return self._pack(self.image, image[:, None])
@@ -114,11 +119,11 @@ class OpenclProjector:
         frames, side = expected.frames, self.image
         result = Field(side, frames)
         result.spectrum = self.fields.take_spectrum(side, frames)
-        sums = self.session.take("sums", frames * side.channels * 4)
+        parts = self.session.take("sums", frames * side.channels * 4)
         inputs = expected.product, self._values(measured), self._values(weight), np.int32(weight.frames == 1)
-        outputs = sums, result.spectrum.pieces, result.spectrum.peaks
+        outputs = parts, result.spectrum.pieces, result.spectrum.peaks
         self.fields.step("image_step", side, frames, side.writes, *inputs, dark, *outputs)
-        squares = self.session.download(sums, (frames, side.channels), np.float32)
+        squares = self.session.download(parts, (frames, side.channels), np.float32)
         return result, squares.sum(1, dtype=np.float64)
 
     def update(self, volume: Field, correction: Field, normaliser: Field) -> Field:

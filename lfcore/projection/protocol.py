@@ -32,6 +32,10 @@ class Projector(Protocol[Resident]):
         """(z, y, x) of one frame's volume, margin included."""
         ...
 
+    def image_room(self, frames: int) -> Host:
+        """(frame, y, x) float32 array with undefined contents, from which ``pack_image`` is quickest."""
+        ...
+
     def pack_image(self, image: Host) -> Resident:
         """Take (frame, y, x) to the device."""
         ...

@@ -15,14 +15,14 @@ from lfcore.errors import UsageError
 from lfcore.io import ome_tiff, ome_zarr, sources, store
 from lfcore.opencl.device import choose
 from lfcore.projection.numpy_projector import NumpyProjector
-from lfcore.projection.protocol import Host, Projector
-from lfcore.settings import Reconstruction
-from lfcore.solvers.richardson_lucy import Estimate, richardson_lucy
+from lfcore.projection.protocol import Projector, Resident
+from lfcore.solvers.richardson_lucy import Estimate
 from lfcore.stages.devices import share_out
 from lfcore.stages.grid import volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, planned_hashes, process, require_frame
+from lfcore.stages.series import reconstruct_frames
 from lfcore.stages.transforms import TransformStore, read_calibration
 
 Image = npt.NDArray[np.float32]
@@ -46,7 +46,7 @@ def prepare(run: RunPaths, device: str | None, pulse: Pulse) -> Do:
         frame = int(item["frame"])
         require_frame(run, Stage.NORMALISE, str(item["id"]), normalised.get(item["id"]))
         estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse)
-        volume = _inside(estimate.volume[0], scene)
+        volume = np.ascontiguousarray(estimate.volume[0], np.float32)
         residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]
         return {"outputs": _write(run, scene, frame, volume), "residuals": residuals}
 
@@ -87,42 +87,11 @@ class Scene:
         return reconstruct_frames(self.projector, rectified[None], self.weight, settings, pulse)
 
 
-def weight_of(projector: Projector[Image], white: Image) -> Image:
+def weight_of(projector: Projector[Resident], white: Image) -> Image:
     """The sensitivity ``W`` (y, x) from the rectified white frame (y, x), zero where unusable."""
     uniform = projector.pack_volume(np.ones((1, *projector.volume_shape), np.float32))
     response = projector.unpack_image(projector.forward(uniform))[0]
     return sensitivity(np.where(white > 0, white, np.nan), response)
-
-
-def reconstruct_frames(
-    projector: Projector[Image],
-    rectified: Image,
-    weight: Image,
-    settings: Reconstruction,
-    pulse: Pulse = lambda part: None,
-) -> Estimate:
-    """Volumes (frame, z, y, x), margin included, of rectified frames (frame, y, x) with NaN where missing.
-
-    ``weight`` (y, x) is the sensitivity. The background is the stated fraction of each frame's mean over usable pixels.
-    """
-    usable = np.isfinite(rectified) & (weight > 0)
-    measured = np.where(usable, rectified, 0)
-    mean: Host = measured.sum((1, 2), dtype=np.float64) / np.maximum(usable.sum((1, 2)), 1)
-    return richardson_lucy(
-        projector,
-        measured,
-        np.where(usable, weight, 0),
-        np.maximum(settings.background * mean, 0),
-        settings.iterations,
-        settings.acceleration,
-        lambda iteration, residual: pulse(iteration / settings.iterations),
-    )
-
-
-def _inside(volume: Host, scene: Scene) -> Image:
-    """The part of a volume (z, y, x) in front of the camera, without the margin."""
-    margin = scene.projector.margin_lenslets * scene.record.settings.volume.samples_per_lenslet
-    return np.ascontiguousarray(volume[:, margin:-margin, margin:-margin], np.float32)
 
 
 def _create_output(run: RunPaths, scene: Scene) -> None:
