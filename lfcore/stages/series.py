@@ -88,7 +88,7 @@ class _Series(Generic[Resident]):
         light, usable = self.projector.image_room(len(rectified)), np.empty(rectified.shape, np.bool_)
         if light.shape != rectified.shape:
             raise SettingsError(
-                f"light field of shape {rectified.shape[1:]}: the projector is for {light.shape[1:]}; "
+                f"light field of shape {rectified.shape[1:]}: this projector takes {light.shape[1:]}; "
                 "frames and calibration must belong together"
             )
         means = list(workers.map(self._blank, rectified, light, usable))
