@@ -2,7 +2,7 @@
 
 A slow device then does fewer frames and holds up nobody, and what a lost one had in hand goes to another. Workers are
 started anew ("spawn"), since a process that has used OpenCL must not be forked. What passes through a worker's pipe:
-lists of items one way; the other way the part of a list that is done (a float), notes, and at the end of a list its
+lists of items one way; the other way how many of them are done (a float), notes, and at the end of a list its
 `Outcome` or the error that ends the worker. A worker whose pipe closes ends, so none outlives its parent for long.
 """
 
@@ -27,7 +27,8 @@ from lfcore.opencl.device import Device
 from lfcore.stages.progress import Listener, Progress, silent
 from lfcore.stages.runner import Do, Outcome, Pulse, opening, process, unfinished
 
-ITEMS_AT_A_TIME = 1
+LIST_S = 3.0
+"""About how long a list shall take: looking for records takes a moment for every list."""
 GRACE_S = 5.0
 """How long a worker may take to end, before it is killed."""
 REMEDY = "run the same command again to go on, and if it comes back leave this device out"
@@ -55,10 +56,9 @@ def share_out(
     """
     pending, _ = unfinished(run, stage, items)
     listener(opening(stage, len(items), len(pending)))
-    lists = -(-len(pending) // ITEMS_AT_A_TIME)
     crew = Crew(stage, pending, listener)
     try:
-        for device in devices[:lists]:
+        for device in devices[: len(pending)]:
             crew.workers.append(Worker.start(run, stage, device, prepare))
         crew.work()
     finally:
@@ -68,13 +68,15 @@ def share_out(
 
 @dataclass(eq=False)
 class Worker:
-    """A worker as its parent sees it: ``items`` in hand, of which ``part`` (0 to 1) is done."""
+    """A worker as its parent sees it: ``items`` in hand, of which ``done`` are done, as far as it said; its pace."""
 
     device: Device
     process: SpawnProcess
     connection: "Connection[list[WorkItem], Message]"
     items: list[WorkItem] = field(default_factory=list)
-    part: float = 0.0
+    done: float = 0.0
+    seconds_per_item: float = LIST_S
+    _given: float = 0.0
 
     @classmethod
     def start(cls, run: RunPaths, stage: Stage, device: Device, prepare: Prepare) -> "Worker":
@@ -91,10 +93,20 @@ class Worker:
 
     def give(self, items: list[WorkItem]) -> None:
         """Put ``items`` in the worker's hands."""
-        self.items, self.part = items, 0.0
+        self.items, self.done, self._given = items, 0.0, time.monotonic()
         # A worker that is gone is found out when its answer is read.
         with suppress(*GONE):
             self.connection.send(items)
+
+    def rest(self) -> None:
+        """Take note that all items in hand are done."""
+        self.seconds_per_item = (time.monotonic() - self._given) / len(self.items)
+        self.items, self.done = [], 0.0
+
+    @property
+    def under_way(self) -> int:
+        """The index of the item that the worker is at."""
+        return min(int(self.done), len(self.items) - 1)
 
     def answer(self) -> Message:
         """The next message of the worker, ``TemporaryError`` where it has died."""
@@ -104,8 +116,8 @@ class Worker:
             self.process.join(GRACE_S)
             code = self.process.exitcode or 0
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            at = ", ".join(str(item["id"]) for item in self.items)
-            return TemporaryError(f"{self.device}: its worker {how} at {at}; {REMEDY}")
+            at = f" at {self.items[self.under_way]['id']}" if self.items else ""
+            return TemporaryError(f"{self.device}: its worker {how}{at}; {REMEDY}")
 
 
 @dataclass
@@ -129,8 +141,7 @@ class Crew:
         while self.finished < len(self.pending):
             for worker in self.workers:
                 if self._waiting and not worker.items:
-                    count = min(ITEMS_AT_A_TIME, len(self._waiting))
-                    worker.give([self._waiting.popleft() for _ in range(count)])
+                    worker.give(self._next_items(worker))
             answering = wait([worker.connection for worker in self.workers])
             for worker in [worker for worker in self.workers if worker.connection in answering]:
                 self._hear(worker, worker.answer())
@@ -147,19 +158,24 @@ class Crew:
             worker.process.kill()
             worker.process.join(GRACE_S)  # one that hangs inside a driver may not even die
 
+    def _next_items(self, worker: Worker) -> list[WorkItem]:
+        """What a worker does in about ``LIST_S``, and less towards the end, so that all end at the same time."""
+        count = min(int(LIST_S / worker.seconds_per_item), len(self._waiting) // (2 * len(self.workers)))
+        return [self._waiting.popleft() for _ in range(max(count, 1))]
+
     def _hear(self, worker: Worker, message: Message) -> None:
         note = ""
         if isinstance(message, float):
-            worker.part = message
+            worker.done = message
         elif isinstance(message, str):
             note = message
         elif isinstance(message, Outcome):
             self.finished += len(worker.items)
             self.quarantined += message.quarantined
-            worker.items, worker.part = [], 0.0
+            worker.rest()
         else:
             note = self._lose(worker, message)
-        under_way = sum(worker.part * len(worker.items) for worker in self.workers)
+        under_way = sum(worker.done for worker in self.workers)
         seconds = time.monotonic() - self._started
         self.listener(Progress(self.stage, self.finished, len(self.pending), seconds, note, under_way))
 
@@ -170,8 +186,9 @@ class Crew:
         self._losses.append(error)
         self.workers.remove(worker)
         worker.connection.close()
-        # Last in the row: an item that is itself what ends workers shall not keep others from being done.
-        self._waiting.extend(worker.items)
+        # The one under way last of all: if it is what ends workers, it shall not keep others from being done.
+        begun = worker.under_way + 1
+        self._waiting.extend([*worker.items[begun:], *worker.items[:begun]])
         if not self.workers:
             raise next((loss for loss in self._losses if isinstance(loss, TemporaryError)), error)
         return f"going on without a device: {error}"
@@ -184,16 +201,17 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes, and the parent decides
     signal.signal(signal.SIGTERM, _end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
-    total = finished = 0
+    finished = 0
     prepared: list[Do] = []
 
     def pulse(part: float) -> None:
-        connection.send((finished + part) / total)
+        connection.send(finished + float(part))
 
     def listener(progress: Progress) -> None:
         nonlocal finished
         finished = progress.finished
-        if progress.finished and progress.note:
+        connection.send(float(finished))
+        if finished and progress.note:
             connection.send(progress.note)
 
     def prepare_once(_: Pulse) -> Do:
@@ -204,7 +222,6 @@ def _serve(
     with suppress(*GONE):
         while True:
             items = connection.recv()
-            total = len(items)
             try:
                 connection.send(process(run, stage, items, prepare_once, listener))
             except Exception as error:

@@ -103,15 +103,15 @@ def test_a_slow_frame_does_not_hold_the_rest(run: RunPaths) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [("die-once", "was killed by SIGKILL at frame_000002"), ("lost-once", "lost")]
+    ("fault", "said"), [("die-once", "was killed by SIGKILL at frame_000020"), ("lost-once", "lost")]
 )
 def test_what_a_lost_worker_had_in_hand_is_done_by_another(run: RunPaths, fault: str, said: str) -> None:
     seen: list[Progress] = []
-    todo = toy.items(run, 6, {2: fault})
-    assert share_out(run, STAGE, todo, toy.DEVICES, toy.prepare, seen.append) == Outcome(done=6)
-    assert _frames_begun(run) == sorted([*range(6), 2])
-    assert len({process for frame, _, process in toy.calls(run) if frame == 2}) == 2
-    assert len(_records(run)) == 6
+    todo = toy.items(run, 40, {20: fault})
+    assert share_out(run, STAGE, todo, toy.DEVICES, toy.prepare, seen.append) == Outcome(done=40)
+    assert _frames_begun(run) == sorted([*range(40), 20])
+    assert len({process for frame, _, process in toy.calls(run) if frame == 20}) == 2
+    assert len(_records(run)) == 40
     [note] = [progress.note for progress in seen if progress.note]
     assert note.startswith("going on without a device: ")
     assert said in note
@@ -119,13 +119,13 @@ def test_what_a_lost_worker_had_in_hand_is_done_by_another(run: RunPaths, fault:
 
 
 def test_with_all_workers_lost_the_stage_ends_with_75_and_goes_on_later(run: RunPaths) -> None:
-    with pytest.raises(TemporaryError, match=r"SIGKILL at frame_000001; run the same command again") as caught:
-        share_out(run, STAGE, toy.items(run, 6, {1: "die"}), toy.DEVICES, toy.prepare)
+    with pytest.raises(TemporaryError, match=r"SIGKILL at frame_000020; run the same command again") as caught:
+        share_out(run, STAGE, toy.items(run, 40, {20: "die"}), toy.DEVICES, toy.prepare)
     assert explain(caught.value)[1] == 75
     # A frame that ends every worker must not keep the others from being done.
-    assert len(_records(run)) == 5
-    assert share_out(run, STAGE, toy.items(run, 6), toy.DEVICES, toy.prepare) == Outcome(done=1, skipped=5)
-    assert _frames_begun(run) == [0, 1, 1, 1, 2, 3, 4, 5]
+    assert len(_records(run)) == 39
+    assert share_out(run, STAGE, toy.items(run, 40), toy.DEVICES, toy.prepare) == Outcome(done=1, skipped=39)
+    assert _frames_begun(run) == sorted([*range(40), 20, 20])
 
 
 @pytest.mark.parametrize(
