@@ -3,15 +3,20 @@
 import weakref
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyopencl
 
 
-class _Mapped(np.ndarray[Any, np.dtype[np.float32]]):
-    """The one base of all views of a mapped buffer, so that the last of them can be noticed."""
+class _Loan:
+    """What all views of an array have as their base, so that the end of the last of them is noticed.
+
+    numpy skips arrays in a chain of bases, but not another object.
+    """
+
+    def __init__(self, memory: npt.NDArray[np.float32]) -> None:
+        self.__array_interface__ = memory.__array_interface__
 
 
 class PinnedMemory:
@@ -29,14 +34,20 @@ class PinnedMemory:
         size = int(np.prod(shape))
         free = self._free[size]
         memory = free.pop() if free else self._pin(size)
-        mapped = memory.view(_Mapped)
-        weakref.finalize(mapped, free.append, memory)
-        return mapped.view(np.ndarray).reshape(shape)
+        loan = _Loan(memory)
+        weakref.finalize(loan, free.append, memory)
+        return np.asarray(loan, np.float32)[:size].reshape(shape)
 
     def _pin(self, size: int) -> npt.NDArray[np.float32]:
         flags = pyopencl.mem_flags.ALLOC_HOST_PTR | pyopencl.mem_flags.READ_WRITE
         buffer = pyopencl.Buffer(self._context, flags, max(size, 1) * 4)
-        access = pyopencl.map_flags(pyopencl.map_flags.READ | pyopencl.map_flags.WRITE)
-        memory: npt.NDArray[np.float32]
-        memory, _ = pyopencl.enqueue_map_buffer(self._queue, buffer, access, 0, (size,), np.dtype(np.float32))
-        return memory
+        access = pyopencl.map_flags.READ | pyopencl.map_flags.WRITE
+        memory, _ = pyopencl.enqueue_map_buffer(
+            self._queue,
+            buffer,
+            access,  # type: ignore[arg-type]  # flags joined are an int, which the call takes
+            0,
+            (max(size, 1),),
+            np.dtype(np.float32),
+        )
+        return np.asarray(memory)
