@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lfcore.cli.options import device_option
+from lfcore.errors import UsageError
 
 if TYPE_CHECKING:
     from lfcore.projection.roofline import Ceilings
@@ -36,6 +37,8 @@ def bench(names: tuple[str, ...], repeat: int, memory_gib: float | None, history
     """
     from lfcore.stages.bench import Bench, line_of, run_bench
 
+    if history is not None and not history.absolute().parent.is_dir():
+        raise UsageError(f"--history {history}: there is no folder {history.parent}; make it, or name another file")
     planned = Bench.of(names, repeat, None if memory_gib is None else int(memory_gib * 2**30))
     machine, ceilings = planned.machine(), planned.ceilings()
     if not as_json:
