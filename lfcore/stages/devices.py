@@ -135,6 +135,7 @@ class Crew:
         self._waiting = deque(self.pending)
         self._started = time.monotonic()
         self._losses: list[Exception] = []
+        self._lost: list[Worker] = []
 
     def work(self) -> None:
         """Give out all items and wait until they are done."""
@@ -147,13 +148,14 @@ class Crew:
                 self._hear(worker, worker.answer())
 
     def dismiss(self) -> None:
-        """End all workers, also those in the middle of something."""
-        for worker in self.workers:
+        """End all workers, also those in the middle of something, and lost ones that hang."""
+        workers = [*self.workers, *self._lost]
+        for worker in workers:
             worker.connection.close()
             if worker.items:
                 worker.process.terminate()
         last_moment = time.monotonic() + GRACE_S
-        for worker in self.workers:
+        for worker in workers:
             worker.process.join(max(last_moment - time.monotonic(), 0))
             worker.process.kill()
             worker.process.join(GRACE_S)  # one that hangs inside a driver may not even die
@@ -184,8 +186,8 @@ class Crew:
         if not isinstance(error, TemporaryError | UnavailableError):
             raise error
         self._losses.append(error)
+        self._lost.append(worker)
         self.workers.remove(worker)
-        worker.connection.close()
         # The one under way last of all: if it is what ends workers, it shall not keep others from being done.
         begun = worker.under_way + 1
         self._waiting.extend([*worker.items[begun:], *worker.items[:begun]])

@@ -21,7 +21,7 @@ from lfcore.contracts import RunPaths, Stage
 from lfcore.errors import SettingsError, TemporaryError, UnavailableError
 from lfcore.io import ome_zarr
 from lfcore.opencl.device import Device
-from lfcore.stages import reconstruct
+from lfcore.stages import devices, reconstruct
 from lfcore.stages.devices import share_out
 from lfcore.stages.plan import plan
 from lfcore.stages.progress import Progress
@@ -58,7 +58,7 @@ def test_two_workers_on_one_device_write_what_one_does(
         do_slice(runs[0], stage)
     shutil.copytree(runs[0].root, runs[1].root)
     for workers, run in enumerate(runs, 1):
-        monkeypatch.setattr(reconstruct, "choose", lambda wanted=None, devices=[cpu_device] * workers: devices)
+        monkeypatch.setattr(reconstruct, "choose", lambda wanted=None, chosen=[cpu_device] * workers: chosen)
         assert do_slice(run, STAGE) == Outcome(done=4)
         assert do_slice(run, STAGE) == Outcome(skipped=4)
     assert len(_records(runs[0])) == 4
@@ -152,6 +152,14 @@ def test_other_errors_end_the_stage_as_with_one_worker(
     assert str(caught.value) == said
     assert "toy_devices.py" in "".join(traceback.format_exception(caught.value))
     assert not Path(run.root, "quarantine").exists()
+
+
+def test_a_worker_that_does_not_listen_is_killed(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "GRACE_S", 0.3)
+    with pytest.raises(SettingsError):
+        share_out(run, STAGE, toy.items(run, 20, {0: "stuck", 19: "mistake"}), toy.DEVICES, toy.prepare)
+    assert _frames_begun(run) == list(range(20))
+    assert all(_gone(process) for _, _, process in toy.calls(run))
 
 
 @contextmanager

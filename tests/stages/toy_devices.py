@@ -1,7 +1,7 @@
 """A stage for workers: what happens to a frame is written in its item; as a script, a job that is to be interrupted.
 
-An item's ``fault``: die (by SIGKILL, in the middle of the frame), bad, lost, full, mistake, odd, or wait-for-others
-(until all but this frame are done); with ``-once`` at the frame's first try only.
+An item's ``fault``: die (by SIGKILL, in the middle of the frame), bad, lost, full, mistake, odd, stuck (deaf to
+SIGTERM), or wait-for-others (until all but this frame are done); with ``-once`` at the frame's first try only.
 """
 
 import os
@@ -67,6 +67,9 @@ def _meet(run: RunPaths, item: WorkItem) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "wait-for-others":
         _wait_until_done(run, item["of"] - 1)
+    if fault == "stuck":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(PATIENCE_S)
     if fault == "odd":
         raise OddError(7, "no reason")
     if fault in ERRORS:
