@@ -167,6 +167,8 @@ class Crew:
 
     def _hear(self, worker: Worker, message: Message) -> None:
         note = ""
+        if message == worker.done:
+            return
         if isinstance(message, float):
             worker.done = message
         elif isinstance(message, str):

@@ -84,6 +84,8 @@ def test_each_frame_is_done_once_and_bad_ones_are_set_aside(run: RunPaths, tmp_p
     assert {**aside, "item": 0} == {**aside_alone, "item": 0}
     assert [progress.note for progress in seen if progress.note] == ["frame_000003 set aside: is bad"]
     assert [seen[0].finished, seen[-1].finished, seen[-1].part, seen[-1].total] == [0, 12, 0, 12]
+    told = [(progress.finished, progress.part) for progress in seen if not progress.note]
+    assert len(told) == len(set(told))
     assert any(progress.part >= 0.5 for progress in seen)
     assert all(progress.finished + progress.part <= 12 for progress in seen)
     assert share_out(run, STAGE, todo[4:], toy.DEVICES, toy.prepare) == Outcome(skipped=8)
