@@ -15,10 +15,10 @@ ENOUGH_S = 0.03
 TRIALS = 3
 WORK_ITEMS = 256
 GROUPS_A_UNIT = 16
-FLOAT_STEPS, FLOAT_OPERATIONS = 256, 128
-"""Turns of the loop of ``float_rate``, and the operations of one of them, a work-item."""
+FLOAT_STEPS, FLOAT_OPERATIONS = 1024, 128
+"""Turns of the loop of ``float_rate``, so many that no launch is felt; operations of a turn, a work-item."""
 
-MATRIX_STEPS, MATRIX_OPERATIONS = 64, 8 * 2 * 16 * 16 * 8 // 32
+MATRIX_STEPS, MATRIX_OPERATIONS = 1024, 8 * 2 * 16 * 16 * 8 // 32
 """The same of ``matrix_rate``."""
 
 SMALL_HALVES = 0x04000400

@@ -20,6 +20,7 @@ from lfcore.stages import bench_host
 from lfcore.stages.bench_cases import Case, choose_cases
 from lfcore.stages.bench_timing import Figure
 
+CPU_FACTS = Path("/proc/cpuinfo")
 COMPILED_ANEW = {"CUDA_CACHE_DISABLE": "1", "PYOPENCL_NO_CACHE": "1"}
 """Caches of compiled kernels that outlive a process, which would make a cold start warm."""
 
@@ -68,9 +69,19 @@ class Bench:
             **commit(Path(lfcore.__file__).parent),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "lfcore": lfcore.__version__,
-            "device": device.name if device else f"{platform.processor() or platform.machine()}, numpy",
+            "device": device.name if device else f"{processor()}, {os.cpu_count()} cores",
             "driver": device.driver if device else f"numpy {np.__version__}",
         }
+
+
+def processor() -> str:
+    """The processor's name as Linux tells it, or as much of it as other systems tell."""
+    if CPU_FACTS.exists():
+        for line in CPU_FACTS.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def commit(folder: Path) -> dict[str, Any]:

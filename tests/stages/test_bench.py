@@ -1,11 +1,13 @@
 """Bench: its figures on small cases, its floors against sums done by hand, and what it may import."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lfcore.errors import UsageError
@@ -173,3 +175,10 @@ def test_bench_imports_no_library_of_files(device: str, request: pytest.FixtureR
     assert len(lines) == 5
     assert all(line["median_ms"] > 0 for line in lines)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_machine_is_named(cpu_device: Device) -> None:
+    on_device, on_processor = (Bench(device, [], 1, None).machine() for device in (cpu_device, None))
+    assert (on_device["device"], on_device["driver"]) == (cpu_device.name, cpu_device.driver)
+    assert on_processor["driver"] == f"numpy {np.__version__}"
+    assert re.fullmatch(r".+, [1-9][0-9]* cores", on_processor["device"])
