@@ -124,6 +124,7 @@ class Fields:
     def values(self, field: Field) -> Lease:
         """The values of a field, computed if they are not there yet."""
         if field.values is None:
+            assert field.product is not None, "what a fused comparison makes is a spectrum alone, for a product"
             field.values = self.take_values(field.side, field.frames)
             self.step("spectrum_field", field.side, field.frames, field.side.writes, field.product, field.values)
         return field.values
@@ -144,8 +145,7 @@ class Fields:
         self.session.launch(self.steps[name], items, (WORK, 1), *arguments, *shape)
 
     def pack(self, side: Side, host: Host) -> Field:
-        """(frame, plane, y, x) to the device; raises ``SettingsError`` on another shape."""
-        side.check(host)
+        """(frame, plane, y, x) of this side's shape to the device."""
         raw = self.session.upload(host.astype(np.float32, copy=False), "host arrays")
         field = Field(side, len(host), self.take_values(side, len(host)))
         items = side.width, side.height // 2, len(host) * side.channels

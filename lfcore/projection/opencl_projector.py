@@ -160,6 +160,7 @@ class OpenclProjector:
         return np.asarray(parts.sum(1, dtype=np.float64))
 
     def _pack(self, side: Side, host: Host) -> Field:
+        side.check(host)
         if len(host) > self.frames:
             raise SettingsError(f"{len(host)} frames at a time: this projector is planned for {self.frames}")
         return self.fields.pack(side, host)

@@ -49,7 +49,7 @@ def stored(session: PoisonedSession, layout: MatrixLayout, kernels: list[PlaneKe
 def fourier_sum(
     kernel: PlaneKernels, groups: npt.NDArray[np.int32], grid: tuple[int, int]
 ) -> npt.NDArray[np.complex128]:
-    """(group, a, c, u, v) ``sum over m of h[m] exp(-2 pi i k m / L)``, sample (a, c) to pixel (u, v), from its own image."""
+    """(group, a, c, u, v) ``sum over m of h[m] exp(-2 pi i k m / L)`` of the image of every sample (a, c)."""
     samples, pixels, lenslets = kernel.samples_per_lenslet, kernel.pixels_per_lenslet, 2 * kernel.radius_lenslets + 1
     offsets = np.arange(lenslets) - kernel.radius_lenslets
     down, across = (np.exp(-2j * np.pi / grid[axis] * np.outer(groups[:, axis], offsets)) for axis in (0, 1))
