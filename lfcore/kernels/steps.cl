@@ -103,11 +103,13 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void spectrum_field(
     }
 }
 
+// Lenslets whose values are on their way from memory at the same time.
+#define TOGETHER (X1 % 4 == 0 ? 4 : X1 % 5 == 0 ? 5 : X1 % 3 == 0 ? 3 : 2)
+
 // ``inverse_normaliser``: 1 / H^T W, zero where the camera does not see. ``shared``: (volume, normaliser).
 __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
-    __global const float4 *correction, __global const float2 *restrict volume,
-    __global const float2 *restrict inverse_normaliser,
-    const int2 shared, __global float2 *restrict stepped, __global float4 *spectrum, volatile __global uint *peaks,
+    __global const float4 *correction, __global const float2 *volume, __global const float2 *inverse_normaliser,
+    const int2 shared, __global float2 *stepped, __global float4 *spectrum, volatile __global uint *peaks,
     __global const int2 *rows_of, const Window window,
     __global const float2 *roots_y, __global const float2 *roots_x,
     __global const int *column_of, __global const int2 *visits) {
@@ -122,14 +124,19 @@ __kernel __attribute__((reqd_work_group_size(WORK, 1, 1))) void volume_step(
         const int i = item / X2, n2 = item % X2, pair = i + origin.x, column = n2 + origin.y;
         float2 v[X1];
         row_values(plane + i * STRIDE, n2, v);
-        _Pragma("unroll") for (int j = 0; j < X1; j++) {
-            const int at = inside(window, pair, column + X2 * j);
-            float2 value = (float2)(0.0f);
-            if (at >= 0) {
-                value = volume[at] * fmax(v[j], 0.0f) * inverse_normaliser[at];
-                stepped[at] = value;
+        _Pragma("unroll") for (int first = 0; first < X1; first += TOGETHER) {
+            float2 before[TOGETHER], divisor[TOGETHER];
+            _Pragma("unroll") for (int j = 0; j < TOGETHER; j++) {
+                const int at = max(inside(window, pair, column + X2 * (first + j)), 0);
+                before[j] = volume[at];
+                divisor[j] = inverse_normaliser[at];
             }
-            v[j] = value;
+            _Pragma("unroll") for (int j = 0; j < TOGETHER; j++) {
+                const int at = inside(window, pair, column + X2 * (first + j));
+                const float2 value = fmax(v[first + j], 0.0f) * before[j] * divisor[j];
+                v[first + j] = at < 0 ? (float2)(0.0f) : value;
+                if (at >= 0) stepped[at] = value;
+            }
         }
         transform_values(plane + i * STRIDE, n2, v, roots_x);
     }

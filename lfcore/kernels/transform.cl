@@ -30,29 +30,19 @@ typedef struct {
 // Frequency x of column c, and its places: an odd lenslet row keeps x where an even one keeps -x.
 #define COLUMN(C) const int packed = column_of[C], x = packed & 1023, even = packed >> 10 & 1023, odd = packed >> 20
 
-// ``visits``: (slot * 2 + exchange, places of the piece's numbers in the plane: plus | minus << 16), see ``PlaneLayout``.
-// Pieces lie far apart: several loads are under way before the first is used.
-#define LOADS_TOGETHER 5
-
+// ``visits``: (slot * 2 + exchange, places of the piece's numbers in the plane: plus | minus << 16), see ``Tiling``.
 inline void load_spectrum(__local float2 *plane, __global const float4 *spectrum, int2 row, int columns, int column,
                           __global const int2 *visits) {
     const int pieces = EXCHANGES * columns;
     const size_t first = product_writes(0, row.x, column, pieces);
     const size_t first_exchanged = product_writes(0, row.y, columns + column, pieces);
-    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += LOADS_TOGETHER * WORK) {
-        float4 piece[LOADS_TOGETHER];
-        int places[LOADS_TOGETHER];
-        _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
-            const int2 visit = visits[min(item + i * WORK, HALF_Y * HALF_X - 1)];
-            places[i] = visit.y;
-            piece[i] = spectrum[(visit.x & 1 ? first_exchanged : first) + (size_t)(uint)(visit.x >> 1) * (uint)(16 * pieces)];
-        }
-        _Pragma("unroll") for (int i = 0; i < LOADS_TOGETHER; i++) {
-            const int plus = places[i] & 0xffff, minus = (uint)places[i] >> 16;
-            if (item + i * WORK >= HALF_Y * HALF_X) continue;
-            plane[plus] = piece[i].xy;
-            if (minus != plus) plane[minus] = piece[i].zw;
-        }
+    for (int item = get_local_id(0); item < HALF_Y * HALF_X; item += WORK) {
+        const int2 visit = visits[item];
+        const int plus = visit.y & 0xffff, minus = (uint)visit.y >> 16;
+        const size_t slot = (size_t)(uint)(visit.x >> 1) * (uint)(16 * pieces);
+        const float4 piece = spectrum[(visit.x & 1 ? first_exchanged : first) + slot];
+        plane[plus] = piece.xy;
+        if (minus != plus) plane[minus] = piece.zw;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
