@@ -174,6 +174,12 @@ def test_the_back_projection_stays_on_the_volume() -> None:
     assert np.count_nonzero(resident) == resident.size
 
 
+def test_what_is_fetched_is_the_volume_without_its_margin() -> None:
+    model = projector(instrument(), 3, (4, 3))
+    volume, edge = random_volume(model, 2, seed=13), 3 * model.margin_lenslets
+    np.testing.assert_array_equal(model.fetch_inside(model.pack_volume(volume))(), volume[..., edge:-edge, edge:-edge])
+
+
 def test_results_are_the_callers_own() -> None:
     model = projector(instrument(), 2, (4, 3))
     volume, image = (
