@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lfcore.projection.cell import even_count
 from lfcore.projection.quads import QuadOrder, padded_kinds
 from lfcore.projection.tiling import Tiling
 
@@ -13,6 +14,17 @@ HALF_SCALE = 8192.0
 
 VOLUME_MULTIPLE, IMAGE_MULTIPLE = 8, 4
 """Quads of either side come in such multiples; the rest is empty."""
+
+LARGEST_WORK_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class MatrixWork:
+    """How many positions of a plane are worked on at a time, and the bytes of the two buffers that takes."""
+
+    positions: int
+    folded_bytes: int
+    down_bytes: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,16 @@ class MatrixLayout:
         """Bytes of all matrices."""
         blocks = len(self.tiling.groups()) * len(self.volume_kinds) * len(self.image_kinds)
         return blocks * 16 * (2 if self.half else 4)
+
+    def work(self) -> MatrixWork:
+        """Work of ``opencl_matrices`` on the plane with the largest blur, which does for every plane."""
+        pixels, y = self.pixels.length, self.tiling.y
+        side = (2 * y.margin + 1) * pixels
+        folded_bytes = side * side * 4
+        down_bytes = 2 * (self.tiling.plane.y.points // 2 + 1) * pixels * side * 4
+        all_positions = even_count(self.samples.length) ** 2
+        positions = max(1, min(all_positions, LARGEST_WORK_BYTES // (down_bytes + folded_bytes)))
+        return MatrixWork(positions, positions * folded_bytes, positions * down_bytes)
 
     def defines(self) -> dict[str, int | float | str]:
         """What every kernel that touches matrices must know."""

@@ -9,14 +9,13 @@ import numpy.typing as npt
 
 from lfcore.errors import SettingsError
 from lfcore.opencl.session import Lease, Session
+from lfcore.projection.device_memory import PAIR_BYTES, PIECE_BYTES
 from lfcore.projection.matrix_layout import MatrixLayout
 from lfcore.projection.protocol import Host
 from lfcore.projection.quads import plane_rows
-from lfcore.projection.tiling import Tiling, Window
+from lfcore.projection.tiling import TILES, Tiling, Window
 
 WORK = 256
-PAIR_BYTES = 8
-PIECE_BYTES = 16
 Corner: TypeAlias = npt.NDArray[np.int32]
 
 
@@ -72,12 +71,22 @@ class Spectrum:
 class Field:
     """A volume or an image of some frames: values, or their spectrum, or both, or what a product has made.
 
-    ``product`` is a spectrum in the order in which products write, which steps read. ``inverse`` belongs to a field by
-    which others are divided.
+    ``product`` is a spectrum in the order in which products write, which steps read. ``compute`` makes the values
+    anew where that can be done, and ``source`` is the image of which this is the back projection. ``inverse`` belongs
+    to a field by which others are divided.
     """
 
-    def __init__(self, side: Side, frames: int, values: Lease | None = None, product: Lease | None = None) -> None:
+    def __init__(
+        self,
+        side: Side,
+        frames: int,
+        values: Lease | None = None,
+        product: Lease | None = None,
+        source: "Field | None" = None,
+        compute: Callable[[], Lease] | None = None,
+    ) -> None:
         self.side, self.frames, self.values, self.product = side, frames, values, product
+        self.source, self.compute = source, compute
         self.spectrum: Spectrum | None = None
         self.inverse: Lease | None = None
 
@@ -93,20 +102,19 @@ class Fields:
         roots = [session.upload(length.roots()) for length in (tiling.plane.y, tiling.plane.x)]
         visits, stores = tiling.visits()
         self.tables = *roots, session.upload(tiling.plane.columns()), session.upload(visits)
-        self.steps = session.kernels(
-            ("radix.cl", "spectrum.cl", "transform.cl", "steps.cl"), _transform_defines(tiling, stores)
-        )
+        files = "radix.cl", "spectrum.cl", "transform.cl", "steps.cl", "tiles.cl"
+        self.steps = session.kernels(files, _transform_defines(tiling, stores))
         self.elementwise = session.kernels(("fields.cl",), {"WORK": WORK})
 
     def take_values(self, side: Side, frames: int) -> Lease:
         """Room for the values of ``frames`` frames."""
         return self.session.take(f"{side.name} values", frames * side.size * PAIR_BYTES)
 
-    def take_product(self, side: Side, frames: int) -> Lease:
+    def take_product(self, side: Side, columns: int) -> Lease:
         """Room for what a product makes, which is in another order than the spectra that it takes."""
-        return self.session.take(f"product, {side.name}", self._spectrum_bytes(side, frames))
+        return self.session.take(f"product, {side.name}", self._spectrum_bytes(side, columns))
 
-    def take_spectrum(self, side: Side, frames: int) -> Spectrum:
+    def take_spectrum(self, side: Side, columns: int) -> Spectrum:
         """Room for a spectrum, with peaks of zero.
 
         Rows that no channel has must be zero. They are at first, and stay so, for buffers of this kind go to spectra
@@ -114,20 +122,27 @@ class Fields:
         """
         grid = self.tiling.plane
         kind = f"spectrum, {side.planes} planes of {side.cell} x {side.cell} on {grid.y.points} x {grid.x.points}"
-        peaks = self.session.upload(np.zeros(frames * self.tiling.tiles, np.float32), "peaks")
-        return Spectrum(self.session.take(kind, self._spectrum_bytes(side, frames), zeroed=True), peaks)
+        peaks = self.session.upload(np.zeros(columns, np.float32), "peaks")
+        return Spectrum(self.session.take(kind, self._spectrum_bytes(side, columns), zeroed=True), peaks)
 
-    def _spectrum_bytes(self, side: Side, frames: int) -> int:
-        columns = frames * self.tiling.tiles
+    def _spectrum_bytes(self, side: Side, columns: int) -> int:
         return self.tiling.slot_count * side.rows * self.exchanges * columns * PIECE_BYTES
 
     def values(self, field: Field) -> Lease:
-        """The values of a field, computed if they are not there yet."""
+        """The values of a field, computed if they are not there; its product is given up then."""
         if field.values is None:
-            assert field.product is not None, "what a fused comparison makes is a spectrum alone, for a product"
-            field.values = self.take_values(field.side, field.frames)
-            self.step("spectrum_field", field.side, field.frames, field.side.writes, field.product, field.values)
+            if field.product is not None:
+                field.values, field.product = self.values_of_product(field.side, field.frames, field.product), None
+            else:
+                assert field.compute, "a comparison makes a spectrum alone, and an update may use up a volume"
+                field.values = field.compute()
         return field.values
+
+    def values_of_product(self, side: Side, frames: int, product: Lease) -> Lease:
+        """Values from what a product has made of all tiles at once."""
+        values = self.take_values(side, frames)
+        self.step("spectrum_field", side, frames, side.writes, product, values)
+        return values
 
     def spectrum(self, field: Field) -> Spectrum:
         """The spectrum of a field, computed if it is not there."""
@@ -140,7 +155,7 @@ class Fields:
 
     def step(self, name: str, side: Side, frames: int, window: Window, *arguments: object) -> None:
         """Start a kernel of ``steps.cl``."""
-        items = frames * self.tiling.tiles * WORK, side.channels
+        items = frames * int(window[TILES]) * WORK, side.channels
         shape = side.rows_of, window, *self.tables
         self.session.launch(self.steps[name], items, (WORK, 1), *arguments, *shape)
 

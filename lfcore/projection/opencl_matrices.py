@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lfcore.errors import SettingsError
 from lfcore.opencl.session import Lease, Session
 from lfcore.projection.cell import even_count, octant, pair_weight
 from lfcore.projection.matrix_layout import MatrixLayout
@@ -13,7 +14,6 @@ from lfcore.projection.quads import EMPTY, QuadOrder
 
 Table = npt.NDArray[np.generic]
 
-LARGEST_WORK_BYTES = 512 * 2**20
 RUN = 4
 """Frequencies of one work-item of the last step: its sums take sixteen registers each."""
 
@@ -52,23 +52,27 @@ class _Builder:
         runs = _runs(layout.tiling.groups())
         self.targets, self.runs, self.run_count = session.upload(targets), session.upload(runs), len(runs)
         self.image_quads = len(layout.image_kinds)
+        self.work = layout.work()
+        self.folded = session.take("matrix work", self.work.folded_bytes)
+        self.down = session.take("matrix work", self.work.down_bytes)
         slots = np.full((self.image_quads, 4, 2), EMPTY, np.int32)
         slots[: layout.pixels.quads] = layout.pixels.parities
         self.image_slots = session.upload(slots)
 
     def add_plane(self, matrices: Lease, first_quad: int, plane: PlaneImages) -> None:
         """Fill the rows of one plane, some positions at a time."""
+        margin = self.layout.tiling.y.margin
+        if plane.radius_lenslets > margin:
+            raise SettingsError(
+                f"a plane whose blur reaches {plane.radius_lenslets} lenslets: the grid is for {margin}"
+            )
         lenslets = 2 * plane.radius_lenslets + 1
         side = lenslets * self.pixels
         grid = self.layout.tiling.plane
         turns_y, turns_x = (self.session.upload(_turns(lenslets, length.points)) for length in (grid.y, grid.x))
-        down_bytes, folded_bytes = 2 * self.half_y * self.pixels * side * 4, side * side * 4
-        step = max(1, min(self.positions, LARGEST_WORK_BYTES // (down_bytes + folded_bytes)))
-        folded = self.session.take("folded images", step * folded_bytes)
-        down = self.session.take("images transformed down", step * down_bytes)
-        count = np.int32(lenslets)
-        for first in range(0, self.positions, step):
-            some, part = min(step, self.positions - first), (np.int32(first), count)
+        folded, down, count = self.folded, self.down, np.int32(lenslets)
+        for first in range(0, self.positions, self.work.positions):
+            some, part = min(self.work.positions, self.positions - first), (np.int32(first), count)
             self._launch("fold", (side, side, some), plane.images, folded, self.sources, self.weights, *part)
             self._launch("transform_down", (side, self.half_y * self.pixels, 2 * some), folded, down, turns_y, count)
             self._launch(

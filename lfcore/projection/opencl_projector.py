@@ -5,6 +5,7 @@ the inverse transform, itself and the next forward transform as one kernel.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from lfcore.projection.numpy_projector import UNSEEN
 from lfcore.projection.opencl_fields import WORK, Field, Fields, Side
 from lfcore.projection.opencl_matrices import PlaneImages, device_matrices
 from lfcore.projection.opencl_products import Operator, PortableProducts, Products, UnitProducts
+from lfcore.projection.opencl_tiles import TileStream
+from lfcore.projection.opencl_transfers import pack_in_parts, unpack_in_parts
 from lfcore.projection.protocol import Host
 from lfcore.projection.quads import quad_order
 from lfcore.projection.tiling import Tiling
@@ -38,23 +41,36 @@ class OpenclProjector:
         frames: int = 1,
         half: bool = False,
         products: type[Products] | None = None,
+        tiles_at_a_time: int | None = None,
+        spends: bool = False,
     ) -> None:
         """Build the matrices; ``half`` keeps them in half precision, for products on matrix units where there are any.
 
+        Of several tiles, ``tiles_at_a_time`` (default: all) have spectra at a time. With ``spends`` an update of
+        several tiles uses up the volume it is given, as a solver that does not accelerate allows; what came from the
+        host is sent anew when it is needed again.
         Raises ``DeviceMemoryError`` when the device has not the memory.
         """
-        if not planes or frames < 1:
-            raise SettingsError(f"{len(planes)} planes, {frames} frames: a projector needs at least one of each")
+        tiles_at_a_time = tiling.tiles if tiles_at_a_time is None else tiles_at_a_time
+        if not planes or min(frames, tiles_at_a_time) < 1:
+            raise SettingsError(
+                f"{len(planes)} planes, {frames} frames, {tiles_at_a_time} tiles at a time: "
+                "a projector needs at least one of each"
+            )
         samples, pixels = quad_order(samples_per_lenslet), quad_order(pixels_per_lenslet)
         self.layout = MatrixLayout(tiling, samples, pixels, len(planes), half)
-        self.session, self.frames, self.fused = session, frames, tiling.tiles == 1
+        self.session, self.frames, self.fused, self.spends = session, frames, tiling.tiles == 1, spends
         self.fields = Fields(session, self.layout)
         self.volume, self.image = self.fields.volume, self.fields.image
         matrices = device_matrices(session, self.layout, planes)
         kinds = session.upload(self.layout.volume_kinds), session.upload(self.layout.image_kinds)
         units = half and session.device.has_matrix_units
         make = products or (UnitProducts if units else PortableProducts)
-        self.products = make(session, Operator(self.layout, matrices, *kinds), frames * tiling.tiles)
+        down, right = tiling.block(tiles_at_a_time)
+        self.products = make(session, Operator(self.layout, matrices, *kinds), frames * down * right)
+        self.tiles = TileStream(self.fields, self.products, tiles_at_a_time)
+        self._divisor: Field | None = None
+        session.release_free()
 
     @property
     def margin_lenslets(self) -> int:
@@ -74,11 +90,16 @@ class OpenclProjector:
 
     def pack_image(self, image: Host) -> Field:
         """(frame, y, x) to the device; raises ``SettingsError`` on another shape or more frames than planned."""
-        return self._pack(self.image, image[:, None])
+        self._check(self.image, image[:, None])
+        return self.fields.pack(self.image, image[:, None])
 
     def pack_volume(self, volume: Host) -> Field:
         """(frame, z, y, x) to the device; raises ``SettingsError`` on another shape or more frames than planned."""
-        return self._pack(self.volume, volume)
+        self._check(self.volume, volume)
+        if self.fused:
+            return self.fields.pack(self.volume, volume)
+        pack = partial(pack_in_parts, self.fields, self.volume, volume)
+        return Field(self.volume, len(volume), pack(), compute=pack if self.spends else None)
 
     def unpack_image(self, image: Field) -> Host:
         """Back as (frame, y, x)."""
@@ -86,21 +107,31 @@ class OpenclProjector:
 
     def unpack_volume(self, volume: Field) -> Host:
         """Back as (frame, z, y, x), margin included."""
-        return self.fields.unpack(volume, self.volume.origin, self.volume.count)
+        unpack = self.fields.unpack if self.fused else partial(unpack_in_parts, self.fields)
+        return unpack(volume, self.volume.origin, self.volume.count)
 
     def fetch_inside(self, volume: Field) -> Callable[[], Host]:
         """See ``Projector.fetch_inside``; the way to the host goes beside the computation."""
         y, x = self.layout.tiling.y, self.layout.tiling.x
         origin, count = np.array([y.lead, x.lead], np.int32), np.array([y.lenslets, x.lenslets], np.int32)
-        return self.fields.fetch(volume, origin, count)
+        if self.fused:
+            return self.fields.fetch(volume, origin, count)
+        inside = unpack_in_parts(self.fields, volume, origin, count)
+        return lambda: inside
 
     def forward(self, volume: Field) -> Field:
         """``H x``."""
-        return self._product(volume, self.image)
+        if self.fused:
+            return Field(self.image, volume.frames, None, self._product(volume, self.image))
+        return Field(self.image, volume.frames, self._streamed(volume, self.image))
 
     def adjoint(self, image: Field) -> Field:
         """``H^T y``."""
-        return self._product(image, self.volume)
+        if self.fused:
+            compute = partial(self._computed, image)
+            return Field(self.volume, image.frames, None, self._product(image, self.volume), image, compute)
+        # An update takes one tile after the other, and never all of it lies on the device.
+        return Field(self.volume, image.frames, None, None, image, partial(self._streamed, image, self.volume))
 
     def weigh(self, image: Field, weight: Field) -> Field:
         """``W y``; either may be one for all frames."""
@@ -111,7 +142,7 @@ class OpenclProjector:
     def compare(self, measured: Field, expected: Field, weight: Field, background: Host) -> tuple[Field, Host]:
         """See ``Projector.compare``; one ``weight`` may serve all frames."""
         dark = self.session.upload(background.astype(np.float32))
-        if expected.product is None or not self.fused:
+        if expected.product is None:
             result = self._new(expected)
             arguments = self._values(expected), self._values(measured), *self._strided(weight)
             sums = self._sums("compare", expected, *arguments, dark, self._values(result))
@@ -129,8 +160,10 @@ class OpenclProjector:
     def update(self, volume: Field, correction: Field, normaliser: Field) -> Field:
         """See ``Projector.update``; ``volume`` and ``normaliser`` may each be one for all frames."""
         inverse = self._inverse(normaliser)
+        if not self.fused and correction.source is not None and correction.values is None:
+            return self._update_tiles(volume, correction.source, normaliser, inverse)
         result = self._new(correction)
-        if correction.product is None or not self.fused:
+        if correction.product is None:
             old, divisor = self._strided(volume), (inverse, self._stride(normaliser))
             self._run("multiply_update", result, *old, self._values(correction), *divisor, self._values(result))
             return result
@@ -146,6 +179,8 @@ class OpenclProjector:
         result = self._new(current)
         steps = self.session.upload(step.astype(np.float32))
         self._run("extrapolate", result, self._values(current), self._values(previous), steps, self._values(result))
+        # What is projected next is the result.
+        current.spectrum = previous.spectrum = None
         return result
 
     def difference(self, first: Field, second: Field) -> Field:
@@ -159,21 +194,37 @@ class OpenclProjector:
         parts = self._sums("inner", first, self._values(first), self._values(second))
         return np.asarray(parts.sum(1, dtype=np.float64))
 
-    def _pack(self, side: Side, host: Host) -> Field:
+    def _check(self, side: Side, host: Host) -> None:
         side.check(host)
         if len(host) > self.frames:
             raise SettingsError(f"{len(host)} frames at a time: this projector is planned for {self.frames}")
-        return self.fields.pack(side, host)
 
-    def _product(self, source: Field, target: Side) -> Field:
+    def _product(self, source: Field, target: Side) -> Lease:
         """Gives up the spectrum of ``source``, unless nothing else is left of it."""
         spectrum = self.fields.spectrum(source)
         product = self.fields.take_product(target, source.frames)
-        columns = source.frames * self.layout.tiling.tiles
-        self.products(target is self.image, columns, spectrum.pieces, spectrum.peaks, product)
+        self.products(target is self.image, source.frames, spectrum.pieces, spectrum.peaks, product)
         if source.values is not None:
             source.spectrum = None
-        return Field(target, source.frames, None, product)
+        return product
+
+    def _computed(self, image: Field) -> Lease:
+        return self.fields.values_of_product(self.volume, image.frames, self._product(image, self.volume))
+
+    def _streamed(self, source: Field, target: Side) -> Lease:
+        values = self.fields.take_values(target, source.frames)
+        self.tiles.run(source, target, "spectrum_field", values)
+        return values
+
+    def _update_tiles(self, volume: Field, image: Field, normaliser: Field, inverse: Lease) -> Field:
+        old, shared = self._values(volume), np.array([volume.frames == 1, normaliser.frames == 1], np.int32)
+        result = Field(self.volume, image.frames)
+        in_place = self.spends and volume.frames == image.frames
+        result.values = old if in_place else self.fields.take_values(self.volume, image.frames)
+        if self.spends:
+            volume.values = None
+        self.tiles.run(image, self.volume, "tile_step", old, inverse, shared, result.values)
+        return result
 
     def _new(self, like: Field) -> Field:
         return Field(like.side, like.frames, self.fields.take_values(like.side, like.frames))
@@ -188,14 +239,21 @@ class OpenclProjector:
         return self._values(field), self._stride(field)
 
     def _inverse(self, normaliser: Field) -> Lease:
-        """1 / normaliser, zero where it is too small to divide by; kept with the normaliser."""
+        """1 / normaliser, zero where too small to divide by; kept with the normaliser, with several tiles the last."""
         if normaliser.inverse is None:
+            if self._divisor is not None and not self.fused:
+                self._divisor.inverse = None
+            self._divisor = normaliser
             largest = self._sums("largest", normaliser, self._values(normaliser)).max(1)
             least = self.session.upload(largest * np.float32(UNSEEN_BY_HALF if self.layout.half else UNSEEN))
-            inverse = self._new(normaliser)
-            self._run("invert", inverse, self._values(normaliser), least, self._values(inverse))
-            normaliser.inverse = inverse.values
-        return self._values(normaliser) if normaliser.inverse is None else normaliser.inverse
+            values = self._values(normaliser)
+            if normaliser.compute is None:
+                normaliser.inverse = self.fields.take_values(normaliser.side, normaliser.frames)
+            else:
+                # In place: the values could be computed again.
+                normaliser.inverse, normaliser.values = values, None
+            self._run("invert", normaliser, values, least, normaliser.inverse)
+        return normaliser.inverse
 
     def _run(self, name: str, over: Field, *arguments: object) -> None:
         items = -(-over.side.size // WORK) * WORK, over.frames

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lfcore.errors import SettingsError
 from lfcore.opencl.fourier import PlaneLayout, plane_layout, shortest
 from lfcore.projection.spectrum import SQUARE_LIMIT
 
@@ -215,7 +216,13 @@ def tiling(rows: int, columns: int, margin: int, local_bytes: int, tiles_y: int 
     """Lay ``rows`` x ``columns`` lenslets on grids; None when a grid does not fit ``local_bytes`` of local memory.
 
     The grid is square where that costs less than half as much again, for then two frequencies share each matrix.
+    Raises ``SettingsError`` for tiles without lenslets.
     """
+    if not (1 <= tiles_y <= rows and 1 <= tiles_x <= columns and margin >= 0):
+        raise SettingsError(
+            f"{tiles_y} x {tiles_x} tiles over {rows} x {columns} lenslets, margin {margin}: "
+            "each tile needs a lenslet or more, and the margin none or more"
+        )
     y, x = Axis(rows, margin, tiles_y, even=True), Axis(columns, margin, tiles_x, even=False)
     length_y, length_x = shortest(y.points), shortest(x.points)
     if length_y is None or length_x is None:

@@ -111,7 +111,7 @@ def iterate(
     weight = projector.pack_image(np.ones((1, 2 * pixels, 5 * pixels), np.float32))
     volume = projector.pack_volume(generator.random((2, *projector.volume_shape), np.float32))
     normaliser = projector.adjoint(projector.weigh(projector.pack_image(np.ones((2, 2 * pixels, 5 * pixels))), weight))
-    correction, squares = projector.compare(measured, projector.forward(volume), weight, measured)
+    correction, squares = projector.compare(measured, projector.forward(volume), weight, np.array([0.1, 0.2]))
     assert np.isfinite(squares).all()
     stepped = projector.update(volume, projector.adjoint(correction), normaliser)
     ahead = projector.extrapolate(stepped, volume, np.array([0.5, 0.25]))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from lfcore.opencl.device import Device
-from lfcore.projection import opencl_matrices
+from lfcore.projection import matrix_layout
 from lfcore.projection.cell import parity_matrix
 from lfcore.projection.kernels import PlaneKernels, plane_kernels
 from lfcore.projection.matrix_layout import MatrixLayout
@@ -128,9 +128,9 @@ def test_little_room_gives_the_same_in_parts(
     whole = stored(session, layout, kernels)
     side, half_y = 5 * case.pixels, layout.tiling.plane.y.points // 2 + 1
     position_bytes = 4 * side * (side + 2 * half_y * case.pixels)
-    monkeypatch.setattr(opencl_matrices, "LARGEST_WORK_BYTES", positions_at_a_time * position_bytes)
+    monkeypatch.setattr(matrix_layout, "LARGEST_WORK_BYTES", positions_at_a_time * position_bytes)
     np.testing.assert_array_equal(stored(session, layout, kernels), whole)
-    monkeypatch.setattr(opencl_matrices, "LARGEST_WORK_BYTES", 1)
+    monkeypatch.setattr(matrix_layout, "LARGEST_WORK_BYTES", 1)
     np.testing.assert_array_equal(stored(session, layout, kernels), whole)
 
 
