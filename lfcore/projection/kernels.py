@@ -50,11 +50,15 @@ class PlaneKernels:
         return buffer.getvalue()
 
 
+def octant_offsets_um(instrument: Instrument, samples_per_lenslet: int) -> list[tuple[float, float]]:
+    """Lateral positions (dy, dx) of ``cell.octant(samples_per_lenslet)``, um in the object."""
+    offsets = sample_offsets(samples_per_lenslet) * instrument.object_pitch_um
+    return [(float(offsets[a]), float(offsets[c])) for a, c in octant(samples_per_lenslet)]
+
+
 def plane_kernels(instrument: Instrument, z_um: float, samples_per_lenslet: int) -> PlaneKernels:
     """Compute the kernels of the plane ``z_um``, float32."""
-    offsets = sample_offsets(samples_per_lenslet) * instrument.object_pitch_um
-    positions = [(float(offsets[a]), float(offsets[c])) for a, c in octant(samples_per_lenslet)]
-    images = point_images(instrument, z_um, positions)
+    images = point_images(instrument, z_um, octant_offsets_um(instrument, samples_per_lenslet))
     return PlaneKernels(z_um, samples_per_lenslet, instrument.pixels_per_lenslet, images)
 
 

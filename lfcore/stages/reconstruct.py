@@ -9,15 +9,14 @@ import numpy.typing as npt
 
 from lfcore.calibration.lattice import Calibration
 from lfcore.calibration.radiometry import sensitivity
-from lfcore.calibration.rectify import rectifier
 from lfcore.contracts import RunPaths, Stage, WorkItem
 from lfcore.errors import UsageError
 from lfcore.io import ome_tiff, ome_zarr, sources, store
 from lfcore.opencl.device import choose
-from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.protocol import Projector, Resident
 from lfcore.solvers.richardson_lucy import Estimate
 from lfcore.stages.devices import share_out
+from lfcore.stages.engine import Engine
 from lfcore.stages.grid import volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
@@ -59,7 +58,7 @@ class Scene:
 
     record: RunRecord
     calibration: Calibration
-    projector: Projector[Image]
+    engine: Engine
     weight: Image
 
     @classmethod
@@ -76,15 +75,20 @@ class Scene:
             raise UsageError(
                 f"{run.root}: {len(missing)} of {len(planes)} planes have no transforms; run 'lfcore transforms' first"
             )
-        projector = NumpyProjector([kept.read(z_um) for z_um in planes], calibration.rows, calibration.columns)
-        white = sources.read_frame(run.sensitivity)
-        return cls(record, calibration, projector, weight_of(projector, white.astype(np.float32)))
+        devices = choose(device)
+        kernels = [kept.read(z_um) for z_um in planes]
+        engine = Engine(
+            devices[0] if devices else None, kernels, calibration, record.settings.reconstruction.acceleration
+        )
+        white = sources.read_frame(run.sensitivity).astype(np.float32)
+        return cls(record, calibration, engine, engine.attempt(lambda: weight_of(engine.projector, white)))
 
     def reconstruct(self, frame: Image, pulse: Pulse = lambda part: None) -> Estimate:
         """The volume of a normalised frame (y, x) in camera coordinates."""
-        rectified = rectifier(self.calibration)(frame)
-        settings = self.record.settings.reconstruction
-        return reconstruct_frames(self.projector, rectified[None], self.weight, settings, pulse)
+        engine, settings = self.engine, self.record.settings.reconstruction
+        return engine.attempt(
+            lambda: reconstruct_frames(engine.projector, engine.rectify(frame)[None], self.weight, settings, pulse)
+        )
 
 
 def weight_of(projector: Projector[Resident], white: Image) -> Image:

@@ -1,7 +1,7 @@
 """Transforms: the kernels of every plane, kept where all runs with the same optics find them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Self
 
@@ -9,8 +9,9 @@ from lfcore.calibration.lattice import Calibration
 from lfcore.contracts import RunPaths, Stage, WorkItem, join
 from lfcore.errors import UsageError
 from lfcore.io import store
+from lfcore.opencl.device import choose
 from lfcore.optics.instrument import Instrument, instrument_from
-from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, plane_kernels
+from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, octant_offsets_um, plane_kernels
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, current_record, planned_hashes, process, write_json
@@ -58,12 +59,13 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
 
     def prepare(pulse: Pulse) -> Do:
         kept = TransformStore.of_run(read_run(run), read_calibration(run))
+        compute = _kernels_of(kept.instrument, kept.samples_per_lenslet)
 
         def do(item: WorkItem) -> Record:
             z_um = float(item["z_um"])
             path = kept.path(z_um)
             found = store.exists(path)
-            kernels = kept.read(z_um) if found else plane_kernels(kept.instrument, z_um, kept.samples_per_lenslet)
+            kernels = kept.read(z_um) if found else compute(z_um)
             if not found:
                 kept.write(kernels)
             return {"outputs": [path], "reused": found, "energy_inside": round(kernels.energy_inside, 5)}
@@ -71,6 +73,19 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
         return do
 
     return process(run, Stage.TRANSFORMS, items, prepare, listener)
+
+
+def _kernels_of(instrument: Instrument, samples: int) -> Callable[[float], PlaneKernels]:
+    """What computes the kernels of a plane, on the device that is wanted or with numpy; both agree to 1e-6."""
+    devices = choose()
+    if not devices:
+        return lambda z_um: plane_kernels(instrument, z_um, samples)
+    from lfcore.opencl.session import Session
+    from lfcore.optics.opencl_psf import DevicePointImages
+
+    points, offsets = DevicePointImages(Session(devices[0]), instrument), octant_offsets_um(instrument, samples)
+    size = instrument.pixels_per_lenslet
+    return lambda z_um: PlaneKernels(z_um, samples, size, points.host_images(z_um, offsets))
 
 
 def read_calibration(run: RunPaths) -> Calibration:
