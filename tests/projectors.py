@@ -90,10 +90,13 @@ def projector_pair(
     kernels: Sequence[PlaneKernels],
     half: bool = False,
     products: type[Products] | None = None,
+    tiles_at_a_time: int | None = None,
+    spends: bool = False,
 ) -> Pair:
     """Both projectors; the device's for ``case.frames`` frames at a time."""
     grids, planes = tiling_of(case, session.device.local_bytes), plane_images(session, kernels)
-    device = OpenclProjector(session, grids, planes, case.samples, case.pixels, case.frames, half, products)
+    cells = case.samples, case.pixels
+    device = OpenclProjector(session, grids, planes, *cells, case.frames, half, products, tiles_at_a_time, spends)
     return Pair(device, NumpyProjector(kernels, case.rows, case.columns, np.float64))
 
 
