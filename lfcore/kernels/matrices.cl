@@ -85,7 +85,7 @@ __kernel void transform_across(__global const float *down, __global Element *mat
     if (image_quad >= image_quads) return;
     const int4 run = runs[get_global_id(1)];
     const int8 slots = vload8(image_quad, image_slots);
-    const int4 u = slots.even, v = slots.odd, at = max(u * side + v, 0);
+    const int4 u = slots.even, v = slots.odd, at = max(u * side + v, (int4)(0));
     __global const float *even = down + (position * 2 * HALF_Y + run.x) * PIXELS * side;
     __global const float *odd = even + (size_t)HALF_Y * PIXELS * side;
     float4 sum[RUN][4] = {{(float4)(0.0f)}};  // cosines of even rows, sines of even, cosines of odd, sines of odd
