@@ -18,6 +18,7 @@ from lfcore.opencl.fourier import PlaneLayout, plane_layout, shortest
 from lfcore.projection.spectrum import SQUARE_LIMIT
 
 Window = npt.NDArray[np.int32]
+Visit = tuple[int, int]
 TILES_X, TILES, STEP_Y, STEP_X, BASE_Y, BASE_X = range(6, 12)
 """Places in a ``Window``."""
 
@@ -160,7 +161,8 @@ class Tiling:
         """Where a work-group finds the pieces of its row: to load them, then to store them, and the number to store.
 
         (visit, 2): slot * 2 + exchange, and the places of both members in local memory, ``plus | minus << 16``. Two
-        visits that store into one sector are neighbours; one without a partner is there twice.
+        visits that store into one sector are neighbours; where there is but one, the unused slot beside it gets the
+        same.
         """
         half_y, half_x = self.plane.y.points // 2 + 1, self.plane.x.points // 2 + 1
         order = self.plane.columns()[:half_x] & 1023
@@ -168,13 +170,14 @@ class Tiling:
         stores = []
         for y in range(half_y):
             row = [self._visit(y, x, exchanged=False) for x in range(y + 1 if self.square else half_x)]
-            stores += row + row[-1:] * (len(row) % 2)
+            stores += row + [_beside(row[-1])] * (len(row) % 2)
         for y in range(0, half_y if self.square else 0, 2):
             for x in range(y, half_x):
-                stores += [self._visit(min(member, x), x, exchanged=True) for member in (y, y + 1)]
+                visit = self._visit(y, x, exchanged=True)
+                stores += [visit, self._visit(y + 1, x, exchanged=True) if y < x else _beside(visit)]
         return np.array(loads + stores, np.uint32).view(np.int32), len(stores)
 
-    def _visit(self, y: int, x: int, *, exchanged: bool) -> tuple[int, int]:
+    def _visit(self, y: int, x: int, *, exchanged: bool) -> Visit:
         slot = self._slot_at(x, y) if exchanged else self._slot_at(y, x)
         plus, minus = self.plane.place(y, x), self.plane.place(-y % self.plane.y.points, x)
         return slot * 2 + exchanged, plus | minus << 16
@@ -196,6 +199,11 @@ class Tiling:
     def _window(self, height: int, width: int, exist: tuple[int, int, int, int], y: Span, x: Span) -> Window:
         spans = (y.step, x.step, y.base, x.base, y.low, y.high, x.low, x.high)
         return np.array([height // 2, width, *exist, self.x.tiles, self.tiles, *spans], np.int32)
+
+
+def _beside(visit: Visit) -> Visit:
+    """A visit with the same piece for the next slot."""
+    return visit[0] + 2, visit[1]
 
 
 def part_of(window: Window, first: tuple[int, int], block: tuple[int, int]) -> Window:

@@ -163,11 +163,19 @@ def test_visits_go_to_every_piece(rows: int, columns: int) -> None:
         expected[visit] = plane.place(ky, kx), plane.place(-ky % plane.y.points, kx)
     # On the diagonal of a square grid both exchanges hold the same frequency.
     diagonal = {2 * slots[k, k] + 1: expected[2 * slots[k, k]] for k in range(plane.y.points // 2 + 1) if found.square}
+    used = set(slots.values())
     unpacked = [(int(visit), (int(places) & 0xFFFF, int(places) >> 16)) for visit, places in visits.view(np.uint32)]
     loads = unpacked[: len(unpacked) - stores]
     assert len(loads) == len(expected)
     assert dict(loads) == expected
-    assert dict(unpacked[-stores:]) == expected | diagonal
+    stored = dict(unpacked[-stores:])
+    assert len(stored) == stores
+    assert expected | diagonal == {visit: places for visit, places in stored.items() if visit // 2 in used}
+    # Unused slots, each beside one that has a piece and with the same, so that whole sectors are written.
+    others = set(stored) - set(expected | diagonal)
+    assert all(visit % 4 >= 2 and stored[visit] == stored[visit - 2] for visit in others)
+    assert {visit ^ 2 for visit in stored} == set(stored)
+    assert max(stored) // 2 < found.slot_count
 
 
 @pytest.mark.parametrize("tiles", range(1, 8))
