@@ -1,8 +1,8 @@
 """How much of a device's memory Richardson-Lucy takes there: plain arithmetic, without a device.
 
 Buffers are kept by kind for the next of their kind (``Session``), so the most that is taken is, summed over kinds, the
-most of each that is held at a time. That is counted here from ``OpenclProjector`` and ``richardson_lucy``, and held to
-what a session measures by a test.
+most of each that is held at a time. That is counted here for ``solve`` on an ``OpenclProjector``, batch after batch,
+and held to what a session measures by a test.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ FLOAT_BYTES = 4
 PIECE_BYTES = 16
 PAIR_BYTES = 8
 HOST_PART_BYTES = 64 * 2**20
-"""Fields larger than this come from the host in parts, so that no second copy of them need lie on the device."""
+"""With several tiles, volumes larger than this come from the host and go there in parts."""
 
 TABLE_BYTES = 2**20
 """Tables of rows, frequencies and places, and sums."""
@@ -30,8 +30,8 @@ Bytes = Mapping[str, int]
 class Case:
     """A reconstruction: ``rows`` x ``columns`` lenslets of ``pixels`` x ``pixels``; ``samples`` a lenslet's side.
 
-    ``radii``: lenslets that each plane's blur reaches to every side. ``image_work_bytes``: what computing the point
-    images of one plane takes on the device, besides the images.
+    ``radii``: lenslets that each plane's blur reaches to every side. ``shared_weight``: every frame has the same
+    missing pixels, so that one sensitivity serves them all. ``other_bytes``: what else lies on the device meanwhile.
     """
 
     rows: int
@@ -40,12 +40,23 @@ class Case:
     samples: int
     radii: tuple[int, ...]
     accelerate: bool = False
-    image_work_bytes: int = 0
+    shared_weight: bool = False
+    other_bytes: int = 0
 
     @property
     def margin(self) -> int:
         """Lenslets by which the volume reaches past the image."""
         return max(self.radii)
+
+    def host_volume(self, margin: int) -> int:
+        """Bytes of one frame's volume on the host, ``margin`` lenslets past the image."""
+        lenslets = (self.rows + 2 * margin) * (self.columns + 2 * margin)
+        return lenslets * len(self.radii) * self.samples**2 * FLOAT_BYTES
+
+    @property
+    def host_image(self) -> int:
+        """Bytes of one light field on the host."""
+        return self.rows * self.columns * self.pixels**2 * FLOAT_BYTES
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class Shape:
 
     @cached_property
     def image(self) -> int:
-        """One frame's image."""
+        """One frame's light field."""
         return self.case.pixels**2 * _field_bytes(self.tiling.y.image, self.tiling.x.image)
 
     @cached_property
@@ -84,7 +95,7 @@ class Shape:
 
     @cached_property
     def image_pieces(self) -> int:
-        """One column of an image's spectrum."""
+        """One column of a light field's spectrum."""
         return self._pieces(len(self.layout.image_kinds))
 
     @property
@@ -98,23 +109,22 @@ class Shape:
         side = (2 * case.margin + 1) * case.pixels
         return {
             "matrices": self.matrices,
-            "point images": 2 * len(octant(case.samples)) * side**2 * FLOAT_BYTES + case.image_work_bytes,
+            "point images": 2 * len(octant(case.samples)) * side**2 * FLOAT_BYTES,
             "work": work.folded_bytes + work.down_bytes,
             "tables": TABLE_BYTES,
+            "others": case.other_bytes,
         }
 
     def solving(self, frames: int, tiles_at_a_time: int) -> Bytes:
-        """While ``frames`` frames are reconstructed."""
-        fused, columns = self.tiling.tiles == 1, frames * tiles_at_a_time
-        volumes, volume_spectra = _VOLUMES[fused, self.case.accelerate], 3 if fused else 1
+        """While batches of ``frames`` frames are reconstructed."""
+        weights = 1 if self.case.shared_weight else frames
         return {
             "matrices": self.matrices,
-            "volumes": volumes * frames * self.volume,
-            "images": _IMAGES * frames * self.image,
-            "volume spectra": volume_spectra * columns * self.volume_pieces,
-            "image spectra": (3 if fused else 1) * columns * self.image_pieces,
-            "host arrays": 2 * min(frames * self.volume, HOST_PART_BYTES),
+            **(self._fused(frames, weights) if self.tiling.tiles == 1 else self._tiled(frames, weights)),
+            **self._spectra(frames, weights, tiles_at_a_time),
+            "light fields sent": (frames + weights) * self.case.host_image,
             "tables": TABLE_BYTES,
+            "others": self.case.other_bytes,
         }
 
     def largest_buffer(self, frames: int, tiles_at_a_time: int) -> int:
@@ -122,18 +132,44 @@ class Shape:
         columns = frames * tiles_at_a_time
         return max(self.matrices, frames * self.volume, frames * self.image, columns * self.volume_pieces)
 
+    def _fused(self, frames: int, weights: int) -> Bytes:
+        """Two estimates, the inverses of both normalisers, and one uniform volume; two batches on their way back."""
+        case = self.case
+        whole, inside = case.host_volume(case.margin), case.host_volume(0)
+        ahead = 4 * frames if case.accelerate else 0
+        return {
+            "volumes": (2 * frames + 2 * weights + 1 + ahead) * self.volume,
+            "light fields": (2 * frames + 3 * weights + 1) * self.image,
+            "volumes sent": whole + max(2 * frames * inside, frames * whole),
+        }
+
+    def _tiled(self, frames: int, weights: int) -> Bytes:
+        """The estimate and the inverse of one normaliser; several estimates and steps where the solver accelerates."""
+        volumes = 5 * frames + weights + 1 if self.case.accelerate else frames + weights + int(frames > 1)
+        parts = min(self.volume, HOST_PART_BYTES) + min(frames * self.volume, HOST_PART_BYTES)
+        return {
+            "volumes": volumes * self.volume,
+            "light fields": (5 * frames + 2 * weights + 1) * self.image,
+            "volumes sent": 2 * parts,
+        }
+
+    def _spectra(self, frames: int, weights: int, tiles: int) -> Bytes:
+        """Fused, both normalisers are spectra until they are first used.
+
+        Beside many frames, one more comes from the uniform volume, and one from the weight if it is one for all.
+        """
+        fused, single = self.tiling.tiles == 1, int(frames > 1)
+        light_field, adjoint = (2 * frames if fused else frames), single * int(weights == 1)
+        products = frames + 2 * weights if fused else (frames + adjoint) * tiles
+        return {
+            "volume spectra": (frames + single) * tiles * self.volume_pieces,
+            "volume products": products * self.volume_pieces,
+            "light field spectra": (light_field + adjoint) * tiles * self.image_pieces,
+            "light field products": (frames + single) * tiles * self.image_pieces,
+        }
+
     def _pieces(self, quads: int) -> int:
         return self.tiling.slot_count * 4 * quads * self.exchanges * PIECE_BYTES
-
-
-_VOLUMES = {(True, False): 4, (True, True): 8, (False, False): 2, (False, True): 7}
-"""Volumes held at a time, where steps are fused or not and the solver accelerates or not.
-
-Plain: the estimate, the inverse of the normaliser, and where fused the next estimate and the normaliser. Accelerated:
-besides, two estimates and two steps.
-"""
-
-_IMAGES = 6
 
 
 def _field_bytes(height: int, width: int) -> int:

@@ -172,6 +172,8 @@ class OpenclProjector:
         inputs = correction.product, self._values(volume), inverse, shared
         outputs = result.values, result.spectrum.pieces, result.spectrum.peaks
         self.fields.step("volume_step", self.volume, result.frames, self.volume.writes, *inputs, *outputs)
+        # Whoever still holds the correction need not hold its spectrum.
+        correction.product = None
         return result
 
     def extrapolate(self, current: Field, previous: Field, step: Host) -> Field:

@@ -12,7 +12,7 @@ from lfcore.calibration.rectify import rectifier
 from lfcore.errors import DeviceMemoryError
 from lfcore.opencl.device import Device, usable_bytes
 from lfcore.projection.device_memory import Case
-from lfcore.projection.device_plan import plan_device
+from lfcore.projection.device_plan import DevicePlan, plan_device, smaller_plan
 from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.protocol import Projector
@@ -38,7 +38,7 @@ class Engine:
     ) -> None:
         self.device, self.kernels, self.calibration, self.frames = device, kernels, calibration, frames
         self.session: Session | None = None
-        self._memory_bytes = 0 if device is None else usable_bytes(device)
+        self._plan: DevicePlan | None = None
         self._case = Case(
             calibration.rows,
             calibration.columns,
@@ -60,42 +60,49 @@ class Engine:
             try:
                 return work()
             except DeviceMemoryError as error:
-                self._shrink(error)
+                said = str(error)
+            # Only now is gone what the work held, to which the error's traceback leads.
+            self._shrink(said)
 
     def _build(self) -> Projector[Any]:
         if self.device is None:
             return NumpyProjector(self.kernels, self.calibration.rows, self.calibration.columns)
         # Only with a device, since the extra that brings OpenCL may not be installed.
         from lfcore.opencl.session import Session
-        from lfcore.stages.opencl_parts import projector_for, rectifier_on
+        from lfcore.projection.opencl_planned import projector_for
+        from lfcore.stages.opencl_parts import rectifier_on
 
+        if self._plan is None:
+            self._plan = plan_device(self.device, usable_bytes(self.device), self._case, self.frames)
         while True:
-            plan = plan_device(self.device, self._memory_bytes, self._case, self.frames)
-            try:
-                self.session = Session(self.device, self._memory_bytes)
-                projector = projector_for(self.session, plan, self.kernels)
-            except DeviceMemoryError as error:
-                self._halve(error)
-                continue
+            plan = self._plan
             LOG.info(
                 "%s: %d tiles, %d frames at a time, %s precision, %.1f of %.1f GiB",
                 *(self.device, plan.tiling.tiles, plan.frames, "reduced" if plan.shape.half else "single"),
-                *(plan.needed_bytes / 2**30, self._memory_bytes / 2**30),
+                *(plan.needed_bytes / 2**30, plan.memory_bytes / 2**30),
             )
-            self._rectify = rectifier_on(self.session, self.calibration)
-            return projector
+            try:
+                self.session = Session(self.device, plan.memory_bytes)
+                projector = projector_for(self.session, plan, self.kernels)
+                self._rectify = rectifier_on(self.session, self.calibration)
+            except DeviceMemoryError as error:
+                said = str(error)
+            else:
+                return projector
+            self._plan_smaller(said)
 
-    def _shrink(self, error: DeviceMemoryError) -> None:
-        self._halve(error)
+    def _shrink(self, said: str) -> None:
+        self._plan_smaller(said)
         # What the old projector holds must be gone before the new one asks.
-        self.projector = _NOTHING
+        self.projector = self._rectify = _NOTHING
         if self.session is not None:
             self.session.release_free()
         self.projector = self._build()
 
-    def _halve(self, error: DeviceMemoryError) -> None:
-        LOG.warning("%s; planning with half of it", error)
-        self._memory_bytes //= 2
+    def _plan_smaller(self, said: str) -> None:
+        assert self._plan is not None, "numpy asks no device for memory"
+        self._plan = smaller_plan(self._plan, self.frames)
+        LOG.warning("%s; planning with half of it or the least, %.2g GiB", said, self._plan.memory_bytes / 2**30)
 
 
 _NOTHING: Any = None

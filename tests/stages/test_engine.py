@@ -10,10 +10,10 @@ from lfcore.opencl.session import Session
 from lfcore.projection.device_memory import Case
 from lfcore.projection.device_plan import plan_device
 from lfcore.projection.kernels import PlaneKernels, plane_kernels
+from lfcore.projection.opencl_planned import projector_for
 from lfcore.projection.opencl_projector import OpenclProjector
 from lfcore.settings import Reconstruction
 from lfcore.stages.engine import Engine
-from lfcore.stages.opencl_parts import projector_for
 from lfcore.stages.series import reconstruct_frames
 from tests.calibration.test_rectify import calibration_of
 from tests.instruments import instrument
@@ -98,6 +98,19 @@ def test_when_memory_runs_out_the_work_is_done_again_with_a_smaller_plan(
     assert engine.attempt(work) == "done"
     assert engine.projector is not first[0]
     assert "planning with half of it" in caplog.text
+
+
+def test_an_allocation_that_fails_in_the_middle_leads_to_a_smaller_plan_and_the_same_volume(
+    cpu_device: Device, kernels: list[PlaneKernels], calibration: Calibration, expected: np.ndarray
+) -> None:
+    engine = Engine(cpu_device, kernels, calibration)
+    first = engine.session
+    assert first is not None
+    first.memory_bytes = int(1.5 * first.taken_bytes)
+    assert_close(volume_of(engine), expected)
+    assert tiles_of(engine) > 1
+    first.release_free()
+    assert first.taken_bytes == 0, "what the first attempt held is gone"
 
 
 def test_when_no_smaller_plan_is_left_the_error_says_so(
