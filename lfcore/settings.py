@@ -24,11 +24,61 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ZRange(Section):
+    """Equally spaced planes, both ends included."""
+
+    start: float = Field(allow_inf_nan=False, description="first plane, um; z > 0 is towards the objective")
+    stop: float = Field(allow_inf_nan=False, description="last plane, um")
+    step: Positive = Field(description="distance of planes, um")
+
+
 class SpectralLine(Section):
     """One wavelength of an emission band."""
 
     um: Positive = Field(description="wavelength in vacuum, um")
-    weight: Positive = Field(description="relative power")
+    weight: float = Field(ge=0, allow_inf_nan=False, description="relative power")
+
+
+class ZernikeTerm(Section):
+    """One aberration of the pupil: a Zernike polynomial, normalised to unit root mean square (Noll 1976)."""
+
+    n: int = Field(ge=1, le=20, description="radial order")
+    m: int = Field(description="azimuthal order; negative for the sine term")
+    path_um: float = Field(allow_inf_nan=False, description="optical path, root mean square over the pupil, um")
+
+    @model_validator(mode="after")
+    def _orders_belong_together(self) -> Self:
+        if abs(self.m) > self.n or (self.n - self.m) % 2:
+            raise ValueError(f"zernike n {self.n}, m {self.m}: |m| must be at most n, and n - m even")
+        return self
+
+
+class Layers(Section):
+    """Immersion and coverslip between objective and sample, where their indices differ (Gibson and Lanni 1991)."""
+
+    immersion_index: float = Field(ge=1, le=2.5, description="refractive index of the immersion in use")
+    immersion_design_index: float | None = Field(
+        default=None, ge=1, le=2.5, description="index that the objective is designed for; default: the one in use"
+    )
+    coverslip_um: float = Field(default=170.0, ge=0, allow_inf_nan=False, description="thickness of the coverslip, um")
+    coverslip_design_um: float = Field(
+        default=170.0, ge=0, allow_inf_nan=False, description="thickness that the objective is designed for, um"
+    )
+    coverslip_index: float = Field(default=1.5255, ge=1, le=2.5, description="refractive index of the coverslip")
+    coverslip_design_index: float = Field(default=1.5255, ge=1, le=2.5, description="index it is designed for")
+    focus_depth_um: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="depth of the native object plane below the coverslip, um"
+    )
+
+
+class MeasuredPsf(Section):
+    """Point images measured on beads, in place of the model."""
+
+    file: str = Field(min_length=1, description="stack (z, y, x), or (z, a, c, y, x) with a and c the samples")
+    z_um: ZRange | list[Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        description="planes of the stack, um: {start, stop, step} or a rising list"
+    )
+    pixel_um: Positive = Field(description="pixel of the stack, um at the array")
 
 
 class Microscope(Section):
@@ -36,23 +86,32 @@ class Microscope(Section):
 
     magnification: Positive = Field(description="magnification of the objective at its design tube length")
     numerical_aperture: Positive = Field(description="numerical aperture of the objective")
-    medium_index: float = Field(default=1.33, ge=1, le=2.5, description="refractive index of the medium")
+    medium_index: float = Field(default=1.33, ge=1, le=2.5, description="refractive index around the sample")
     wavelength_um: Positive | list[SpectralLine] = Field(
         description="emission wavelength in vacuum, um; or a list of {um, weight}"
+    )
+    model: Literal["waves", "rays"] = Field(
+        default="waves", description="'rays' leaves diffraction out, as ray-traced images do"
     )
     tube_lens_mm: Positive = Field(default=200.0, description="focal length of the tube lens in use, mm")
     design_tube_lens_mm: Positive | None = Field(
         default=None, description="tube lens that the magnification is stated for, mm; default: the one in use"
     )
+    layers: Layers | None = Field(default=None, description="immersion and coverslip, where indices are mismatched")
+    zernike: list[ZernikeTerm] = Field(default=[], description="aberrations: a list of {n, m, path_um}")
+    measured_psf: MeasuredPsf | None = Field(default=None, description="point images measured on beads")
 
     @model_validator(mode="after")
     def _aperture_fits_index(self) -> Self:
-        if self.numerical_aperture >= self.medium_index:
-            raise ValueError(
-                f"numerical_aperture {self.numerical_aperture:g} must be below medium_index {self.medium_index:g}"
-            )
+        name, index = "medium_index", self.medium_index
+        if self.layers is not None:
+            name, index = "layers.immersion_index", self.layers.immersion_index
+        if self.numerical_aperture >= index:
+            raise ValueError(f"numerical_aperture {self.numerical_aperture:g} must be below {name} {index:g}")
         if isinstance(self.wavelength_um, list) and not self.wavelength_um:
             raise ValueError("wavelength_um: the list is empty; give at least one {um, weight}")
+        if isinstance(self.wavelength_um, list) and not any(line.weight for line in self.wavelength_um):
+            raise ValueError("wavelength_um: the weights sum to nothing; give at least one a weight above 0")
         return self
 
     @property
@@ -60,7 +119,7 @@ class Microscope(Section):
         """(wavelength in um, weight) pairs; the weights sum to one."""
         if isinstance(self.wavelength_um, list):
             total = sum(line.weight for line in self.wavelength_um)
-            return tuple((line.um, line.weight / total) for line in self.wavelength_um)
+            return tuple((line.um, line.weight / total) for line in self.wavelength_um if line.weight)
         return ((self.wavelength_um, 1.0),)
 
     @property
@@ -78,12 +137,26 @@ class MicrolensArray(Section):
         default=None, description="distance from array to camera, um; default: the focal length"
     )
     lattice: Literal["square", "hexagonal", "none"] = Field(default="square", description="arrangement of the lenslets")
-    aperture: Literal["square", "round"] = Field(default="square", description="shape of one lenslet")
+    aperture: Literal["square", "hexagonal", "round"] | None = Field(
+        default=None,
+        description="shape of one lenslet; default: the lattice's cell, without gaps; square where there is none",
+    )
+    aperture_um: Positive | None = Field(
+        default=None, description="side or diameter of a lenslet's clear part, um; default: the pitch"
+    )
+    gaps: Literal["opaque", "clear"] = Field(default="opaque", description="what lies between the lenslets")
+    fourier_lens_mm: Positive | None = Field(
+        default=None, description="lens in front of a pupil-plane array, mm; with lattice 'none' and no measured psf"
+    )
 
     @model_validator(mode="after")
-    def _lattice_is_supported(self) -> Self:
-        if self.lattice != "square":
-            raise ValueError(f"lattice '{self.lattice}' is not supported by this version; only 'square' is")
+    def _shapes_belong_together(self) -> Self:
+        if self.lattice != "none" and self.aperture not in (None, "round", self.lattice):
+            raise ValueError(
+                f"aperture '{self.aperture}' does not tile lattice '{self.lattice}'; leave it out or say 'round'"
+            )
+        if self.aperture_um is not None and self.aperture_um > self.pitch_um:
+            raise ValueError(f"aperture_um {self.aperture_um:g} must not exceed pitch_um {self.pitch_um:g}")
         return self
 
 
@@ -124,14 +197,6 @@ class CalibrationSettings(Section):
     )
 
 
-class ZRange(Section):
-    """Equally spaced planes, both ends included."""
-
-    start: float = Field(allow_inf_nan=False, description="first plane, um; z > 0 is towards the objective")
-    stop: float = Field(allow_inf_nan=False, description="last plane, um")
-    step: Positive = Field(description="distance of planes, um")
-
-
 class Volume(Section):
     """Where the volume is sampled."""
 
@@ -139,6 +204,9 @@ class Volume(Section):
         description="planes, um: {start, stop, step} or a rising list; z > 0 is towards the objective"
     )
     samples_per_lenslet: int = Field(default=8, ge=1, le=64, description="volume samples per lenslet, laterally")
+    voxels: Literal["points", "boxes"] = Field(
+        default="points", description="what a voxel stands for: a point in its middle, or light all over it"
+    )
 
     @model_validator(mode="after")
     def _has_planes(self) -> Self:

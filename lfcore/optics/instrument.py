@@ -5,17 +5,46 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from lfcore.contracts import fingerprint
-from lfcore.settings import Settings
+from lfcore.settings import Layers, Settings
 
 MARGIN_LENSLETS = 2
 """A point image is cut off so far outside its geometric blur."""
 
 
+Orientation = Literal["rows", "columns"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The rectangle over which the array repeats, centred on a lenslet: (y, x) in pixels and in um at the array."""
+
+    pixels: tuple[int, int]
+    size_um: tuple[float, float]
+
+    def samples(self, samples_per_lenslet: int) -> tuple[int, int]:
+        """Volume samples of the cell along y and x: ``samples_per_lenslet`` along the shorter side."""
+        shorter = min(self.size_um)
+        down, right = (round(samples_per_lenslet * side / shorter) for side in self.size_um)
+        return down, right
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """What leaves the set of all point images as it is: mirrors in y and in x, both at once, the exchange of axes."""
+
+    mirror_y: bool = True
+    mirror_x: bool = True
+    inversion: bool = True
+    exchange: bool = True
+
+
 @dataclass(frozen=True)
 class Instrument:
-    """A plenoptic 1.0 light field microscope (Levoy 2006; Broxton 2013); lengths in um at the microlens array.
+    """A light field microscope (Levoy 2006; Broxton 2013); lengths in um, those of the array at the array.
 
-    ``spectrum`` holds (vacuum wavelength in um, weight) pairs whose weights sum to one.
+    ``spectrum`` holds (vacuum wavelength in um, weight) pairs whose weights sum to one; ``zernike`` the aberrations as
+    (n, m, path in um); ``layers`` immersion and coverslip. ``orientation`` is that of a hexagonal array.
+    ``fourier_lens_um`` is the lens in front of an array in the pupil, with lattice ``none``.
     """
 
     magnification: float
@@ -25,8 +54,38 @@ class Instrument:
     pitch_um: float
     focal_length_um: float
     sensor_distance_um: float
-    aperture: Literal["square", "round"]
+    aperture: Literal["square", "hexagonal", "round"]
     pixels_per_lenslet: int
+    lattice: Literal["square", "hexagonal", "none"] = "square"
+    orientation: Orientation = "rows"
+    aperture_um: float | None = None
+    gaps: Literal["opaque", "clear"] = "opaque"
+    model: Literal["waves", "rays"] = "waves"
+    layers: Layers | None = None
+    zernike: tuple[tuple[int, int, float], ...] = ()
+    fourier_lens_um: float | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """The rectangle over which the array repeats (``docs/decisions/0003-microscopes.md``)."""
+        size, pitch = self.pixels_per_lenslet, self.pitch_um
+        if self.lattice != "hexagonal":
+            return Cell((size, size), (pitch, pitch))
+        long = round(math.sqrt(3) * size), math.sqrt(3) * pitch
+        if self.orientation == "rows":
+            return Cell((long[0], size), (long[1], pitch))
+        return Cell((size, long[0]), (pitch, long[1]))
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The symmetries of the point images: the cell's, less those that an aberration breaks."""
+        square = self.lattice != "hexagonal"
+        return Symmetry(
+            mirror_y=all(m >= 0 for _, m, _ in self.zernike),
+            mirror_x=all(m % 2 == (0 if m >= 0 else 1) for _, m, _ in self.zernike),
+            inversion=all(m % 2 == 0 for _, m, _ in self.zernike),
+            exchange=square and all(m % 4 == (0 if m >= 0 else 2) for _, m, _ in self.zernike),
+        )
 
     @property
     def pixel_um(self) -> float:
@@ -40,7 +99,7 @@ class Instrument:
 
     def fingerprint(self) -> str:
         """Identifies everything that determines a point image."""
-        return fingerprint(asdict(self))
+        return fingerprint(asdict(self) | {"layers": self.layers and self.layers.model_dump()})
 
     def blur_radius_lenslets(self, z_um: float) -> float:
         """Radius of the geometric blur of a point at ``z_um``, in lenslets."""
@@ -53,7 +112,10 @@ class Instrument:
 
 
 def instrument_from(
-    settings: Settings, pitch_px: float | None = None, pixels_per_lenslet: int | None = None
+    settings: Settings,
+    pitch_px: float | None = None,
+    pixels_per_lenslet: int | None = None,
+    orientation: Orientation = "rows",
 ) -> Instrument:
     """The instrument that ``settings`` describe.
 
@@ -61,6 +123,7 @@ def instrument_from(
     whose calibrations differ by noise share transforms); without, it is the nominal pitch.
     """
     array, microscope = settings.microlens_array, settings.microscope
+    tiling: Literal["square", "hexagonal"] = "hexagonal" if array.lattice == "hexagonal" else "square"
     pitch_um = array.pitch_um if pitch_px is None else float(f"{pitch_px * settings.camera.pixel_at_array_um:.4g}")
     return Instrument(
         magnification=microscope.true_magnification,
@@ -70,6 +133,14 @@ def instrument_from(
         pitch_um=pitch_um,
         focal_length_um=array.focal_length_um,
         sensor_distance_um=array.sensor_distance_um or array.focal_length_um,
-        aperture=array.aperture,
+        aperture=array.aperture or tiling,
         pixels_per_lenslet=pixels_per_lenslet or settings.nominal_pixels_per_lenslet,
+        lattice=array.lattice,
+        orientation=orientation,
+        aperture_um=array.aperture_um,
+        gaps=array.gaps,
+        model=microscope.model,
+        layers=microscope.layers,
+        zernike=tuple((term.n, term.m, term.path_um) for term in microscope.zernike),
+        fourier_lens_um=None if array.fourier_lens_mm is None else 1e3 * array.fourier_lens_mm,
     )
