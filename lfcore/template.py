@@ -17,9 +17,14 @@ EXAMPLES = {
     "microscope.numerical_aperture": 0.5,
     "microscope.wavelength_um": 0.51,
     "microscope.design_tube_lens_mm": 200,
+    "microscope.layers": {"immersion_index": 1.33, "focus_depth_um": 50},
+    "microscope.measured_psf": {"file": "psf.tif", "z_um": {"start": -60, "stop": 60, "step": 4}, "pixel_um": 6.5},
     "microlens_array.pitch_um": 125,
     "microlens_array.focal_length_um": 2433,
     "microlens_array.sensor_distance_um": 2433,
+    "microlens_array.aperture": "square",
+    "microlens_array.aperture_um": 120,
+    "microlens_array.fourier_lens_mm": 100,
     "camera.pixel_um": 6.5,
     "camera.frame_interval_s": 0.1,
     "images.light_field": "raw/*.tif",
@@ -29,6 +34,9 @@ EXAMPLES = {
     "volume.z_um": {"start": -60, "stop": 60, "step": 4},
 }
 """Values for the keys that have no default; the optional ones are written as comments."""
+
+LONG_ENTRY = 44
+"""A longer entry pushes its own description to the right, and not those of the others."""
 
 WRITTEN_ALTHOUGH_OPTIONAL = ("images.radiometry",)
 
@@ -56,7 +64,7 @@ def schema() -> str:
 
 def _keys(section: str, model: type[BaseModel]) -> Iterator[str]:
     entries = [(_entry(section, key, field), field.description) for key, field in model.model_fields.items()]
-    width = max(len(entry) for entry, _ in entries)
+    width = max(len(entry) for entry, _ in entries if len(entry) <= LONG_ENTRY)
     return (f"  {entry:<{width}}  # {description}" for entry, description in entries)
 
 
