@@ -17,17 +17,27 @@ GUARD_LENSLETS = 1.0
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A square grid of ``size`` samples a side, of which the middle ``window`` samples are kept.
+class Axis:
+    """``size`` samples along y or x, of which the middle ``window`` samples are kept.
 
     The rest is a guard: the field that leaves the window must not come back in through the periodic boundary.
+    ``oversampling`` is samples a pixel.
     """
 
     window: int
     size: int
     oversampling: int
     step_um: float
-    pitch_um: float
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the window."""
+        return self.window // self.oversampling
+
+    @property
+    def start(self) -> int:
+        """First sample of the window."""
+        return (self.size - self.window) // 2
 
     def positions_um(self) -> Real:
         """(size,) sample positions, zero at the centre of the middle lenslet."""
@@ -37,29 +47,47 @@ class Grid:
         """(size,) spatial frequencies in FFT order, 1/um at the array."""
         return np.asarray(fftfreq(self.size, self.step_um), dtype=np.float64)
 
-    def position_in_lenslet_um(self) -> Real:
-        """(size,) positions measured from the centre of the lenslet that holds the sample."""
-        positions = self.positions_um()
-        return positions - self.pitch_um * np.round(positions / self.pitch_um)
+    def half_frequencies(self) -> Real:
+        """(size // 2 + 1,) the frequencies that are not negative, rising, 1/um at the array."""
+        return np.arange(self.size // 2 + 1) / (self.size * self.step_um)
+
+    def whole_frequencies(self) -> npt.NDArray[np.intp]:
+        """(size,) the signed frequencies in FFT order, cycles a grid."""
+        return np.rint(fftfreq(self.size, 1 / self.size)).astype(np.intp)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The two axes; their steps differ where pixels are oblong."""
+
+    down: Axis
+    right: Axis
 
 
 def make_grid(
-    instrument: Instrument, wavelength_um: float, lenslets: int, guard_lenslets: float = GUARD_LENSLETS
+    instrument: Instrument, wavelength_um: float, cells: tuple[int, int], guard_lenslets: float = GUARD_LENSLETS
 ) -> Grid:
-    """A grid that keeps ``lenslets`` x ``lenslets`` lenslets (odd) and samples the field finely enough.
+    """A grid that keeps ``cells`` (y, x) cells of the array, odd numbers, and samples the field finely enough.
 
     The field's band is ``NA/(M lambda)`` from the pupil plus ``pitch/(2 f lambda)`` from the slope at a lenslet's edge;
     its intensity has twice that, and the kink of the phase at the edges has no limit at all. Four samples a period of
     the band, and three a pixel at least, keep a point image within 1 % of one computed on a much finer grid.
     """
-    field_band = instrument.numerical_aperture / (instrument.magnification * wavelength_um) + instrument.pitch_um / (
+    band = instrument.numerical_aperture / (instrument.magnification * wavelength_um) + instrument.pitch_um / (
         2 * instrument.focal_length_um * wavelength_um
     )
-    oversampling = max(MINIMUM_OVERSAMPLING, math.ceil(BAND_FACTOR * field_band * instrument.pixel_um))
-    samples = instrument.pixels_per_lenslet * oversampling
-    window = lenslets * samples
-    size = next_fast_len(window + math.ceil(2 * guard_lenslets * samples))
+    down, right = (
+        _axis(count * pixels, size_um / pixels, band, guard_lenslets * instrument.pitch_um)
+        for count, pixels, size_um in zip(cells, instrument.cell.pixels, instrument.cell.size_um, strict=True)
+    )
+    return Grid(down, right)
+
+
+def _axis(pixels: int, pixel_um: float, band: float, guard_um: float) -> Axis:
+    oversampling = max(MINIMUM_OVERSAMPLING, math.ceil(BAND_FACTOR * band * pixel_um))
+    window, step_um = pixels * oversampling, pixel_um / oversampling
+    size = next_fast_len(window + math.ceil(2 * guard_um / step_um))
     # Samples must fall beside lenslet edges and pixel edges, never on them: the parity of window and size must agree.
     while (size - window) % 2:
         size = next_fast_len(size + 1)
-    return Grid(window, size, oversampling, instrument.pixel_um / oversampling, instrument.pitch_um)
+    return Axis(window, size, oversampling, step_um)

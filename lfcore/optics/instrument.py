@@ -106,6 +106,12 @@ class Instrument:
         tangent = math.tan(math.asin(self.numerical_aperture / self.medium_index))
         return abs(z_um) * tangent / self.object_pitch_um
 
+    def window_radius_cells(self, z_um: float) -> tuple[int, int]:
+        """Cells above and below, and on each side of, the middle one that a point image at ``z_um`` needs."""
+        reach_um = (self.blur_radius_lenslets(z_um) + MARGIN_LENSLETS) * self.pitch_um
+        down, right = (math.ceil(reach_um / side_um) for side_um in self.cell.size_um)
+        return down, right
+
     def window_radius_lenslets(self, z_um: float) -> int:
         """Lenslets on each side of the middle one that a point image at ``z_um`` needs: its blur and a margin."""
         return math.ceil(self.blur_radius_lenslets(z_um)) + MARGIN_LENSLETS

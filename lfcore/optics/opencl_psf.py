@@ -11,7 +11,7 @@ import pyopencl
 
 from lfcore.errors import UnavailableError
 from lfcore.opencl.session import Lease, Session
-from lfcore.optics.grid import Grid, make_grid
+from lfcore.optics.grid import Axis, Grid, make_grid
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.line_transform import LineTransform, line_transform
 from lfcore.optics.psf import lenslets, pupil, pupil_edge, pupil_energy, ramp
@@ -85,7 +85,7 @@ class DevicePointImages:
 class Layout:
     """How a grid lies on the device, and what a point's image costs there; ``reach`` is the pupil's last frequency."""
 
-    grid: Grid
+    grid: Axis
     reach: int
 
     @property
@@ -125,7 +125,7 @@ class Layout:
 
 def layout(instrument: Instrument, wavelength_um: float, radius_lenslets: int) -> Layout:
     """The layout of the grid that ``psf.point_images`` has for this window."""
-    grid = make_grid(instrument, wavelength_um, 2 * radius_lenslets + 1)
+    grid = make_grid(instrument, wavelength_um, (2 * radius_lenslets + 1,) * 2).down
     return Layout(grid, math.ceil(_edge(instrument, wavelength_um, grid)) - 1)
 
 
@@ -198,9 +198,9 @@ class _Field:
         return ramps.astype(np.complex64), index.reshape(-1, 2).astype(np.int32)
 
     def _one_lenslet(self) -> npt.NDArray[np.complex64]:
-        grid = self.layout.grid
-        cell = _cell(self.instrument, grid)
-        return lenslets(self.instrument, self.wavelength_um, replace(grid, window=cell, size=cell)).astype(np.complex64)
+        cell = _cell(self.instrument, self.layout.grid)
+        one = replace(self.layout.grid, window=cell, size=cell)
+        return lenslets(self.instrument, self.wavelength_um, Grid(one, one)).astype(np.complex64)
 
     def _travel(self) -> Lease:
         """The angular spectrum's factor at every place of a transformed field."""
@@ -232,12 +232,12 @@ def _work_group(session: Session, kernels: dict[str, pyopencl.Kernel], line: Lin
     )
 
 
-def _edge(instrument: Instrument, wavelength_um: float, grid: Grid) -> float:
+def _edge(instrument: Instrument, wavelength_um: float, grid: Axis) -> float:
     """Where the soft edge of the pupil ends, in steps of the grid's frequencies."""
     return pupil_edge(instrument, wavelength_um) / float(grid.frequencies()[1]) + 0.5
 
 
-def _cell(instrument: Instrument, grid: Grid) -> int:
+def _cell(instrument: Instrument, grid: Axis) -> int:
     """Samples a lenslet's side."""
     return instrument.pixels_per_lenslet * grid.oversampling
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import fft2, ifft2
 
-from lfcore.optics.grid import Grid, Real, make_grid
+from lfcore.optics.grid import Axis, Grid, Real, make_grid
 from lfcore.optics.instrument import Instrument
 from lfcore.threads import single_threaded_blas
 
@@ -27,26 +27,34 @@ def point_images(
     instrument: Instrument,
     z_um: float,
     offsets_um: Sequence[tuple[float, float]],
-    radius_lenslets: int | None = None,
+    radius: int | tuple[int, int] | None = None,
     dtype: npt.DTypeLike = np.float32,
     guard_lenslets: float | None = None,
 ) -> RealImage:
     """Images of points at ``z_um`` and at each lateral offset (dy, dx) in um from the axis of the middle lenslet.
 
-    Returns (point, y, x) of ``dtype`` (float32 or float64), ``N`` pixels a lenslet and ``2 radius + 1`` lenslets a
-    side. The energy that passes the pupil is one, so what lies outside the window is missing from the sum.
+    Returns (point, y, x) of ``dtype`` (float32 or float64) on the pixels of ``instrument.cell``, ``2 radius + 1`` cells
+    a side; ``radius`` is one number or (y, x), by default ``instrument.window_radius_cells(z_um)``. The energy
+    that passes the pupil is one, so what lies outside the window is missing from the sum.
     """
-    radius = instrument.window_radius_lenslets(z_um) if radius_lenslets is None else radius_lenslets
-    side = (2 * radius + 1) * instrument.pixels_per_lenslet
-    images = np.zeros((len(offsets_um), side, side), dtype)
+    down, right = cells = window_cells(instrument, z_um, radius)
+    pixels = instrument.cell.pixels
+    images = np.zeros((len(offsets_um), down * pixels[0], right * pixels[1]), dtype)
+    guard = [] if guard_lenslets is None else [guard_lenslets]
     for wavelength_um, weight in instrument.spectrum:
-        grid = make_grid(
-            instrument, wavelength_um, 2 * radius + 1, *([] if guard_lenslets is None else [guard_lenslets])
-        )
+        grid = make_grid(instrument, wavelength_um, cells, *guard)
         wave = _Wave(instrument, wavelength_um, grid, z_um, np.result_type(images.dtype, np.complex64))
         for image, (dy_um, dx_um) in zip(images, offsets_um, strict=True):
             image += weight * wave.image(dy_um, dx_um)
     return images
+
+
+def window_cells(instrument: Instrument, z_um: float, radius: int | tuple[int, int] | None) -> tuple[int, int]:
+    """Cells (y, x) of a window of ``radius``, one number, two, or None for what a point at ``z_um`` needs."""
+    if radius is None:
+        radius = instrument.window_radius_cells(z_um)
+    down, right = (radius, radius) if isinstance(radius, int) else radius
+    return 2 * down + 1, 2 * right + 1
 
 
 class _Wave:
@@ -62,38 +70,45 @@ class _Wave:
         self.grid = grid
         self.dtype = np.dtype(dtype)
         self.magnification = instrument.magnification
-        frequencies = np.abs(grid.frequencies()[: grid.size // 2 + 1])
-        squared = frequencies[:, None] ** 2 + frequencies[None, :] ** 2
-        inside = math.ceil(pupil_edge(instrument, wavelength_um) / frequencies[1] + 0.5)
-        self.frequencies = frequencies[:inside]
-        both_signs = np.where(self.frequencies > 0, 2, 1)
-        amplitude = frequencies[1] / (grid.size * math.sqrt(pupil_energy(instrument, wavelength_um)))
-        quarter = pupil(instrument, wavelength_um, frequencies[1], squared[:inside, :inside], z_um)
-        self.pupil = (amplitude * np.outer(both_signs, both_signs) * quarter).astype(self.dtype)
+        down, right = grid.down.half_frequencies(), grid.right.half_frequencies()
+        steps = float(down[1]), float(right[1])
+        edge = pupil_edge(instrument, wavelength_um)
+        self.down, self.right = (axis[: math.ceil(edge / axis[1] + 0.5)] for axis in (down, right))
+        both_signs = [np.where(axis > 0, 2, 1) for axis in (self.down, self.right)]
+        amplitude = math.sqrt(
+            steps[0] * steps[1] / (grid.down.size * grid.right.size * pupil_energy(instrument, wavelength_um))
+        )
+        squared = self.down[:, None] ** 2 + self.right[None, :] ** 2
+        quarter = pupil(instrument, wavelength_um, math.sqrt(steps[0] * steps[1]), squared, z_um)
+        self.pupil = (amplitude * np.outer(*both_signs) * quarter).astype(self.dtype)
         self.lenslets = lenslets(instrument, wavelength_um, grid).astype(self.dtype)
-        travel = _angular_spectrum(wavelength_um, squared, instrument.sensor_distance_um).astype(self.dtype)
-        mirrored = np.minimum(np.arange(grid.size), grid.size - np.arange(grid.size))
-        self.travel = travel[mirrored][:, mirrored]
+        self.travel = _angular_spectrum(wavelength_um, grid, instrument.sensor_distance_um).astype(self.dtype)
 
     def image(self, dy_um: float, dx_um: float) -> RealImage:
         """(y, x) pixel integrals of the intensity of a point at the offset (dy, dx) in um."""
+        down = self._cosines(self.grid.down, self.down, dy_um)
+        right = self._cosines(self.grid.right, self.right, dx_um)
         with single_threaded_blas():
-            field = _real_times_complex(self._cosines(dy_um), _real_times_complex(self._cosines(dx_um), self.pupil).T)
+            field = _real_times_complex(down, _real_times_complex(right, self.pupil.T).T)
         field *= self.lenslets
         spectrum = fft2(field, workers=-1, overwrite_x=True)
         spectrum *= self.travel
-        field = ifft2(spectrum, workers=-1, overwrite_x=True)
-        start = (self.grid.size - self.grid.window) // 2
-        inside = field[start : start + self.grid.window, start : start + self.grid.window]
-        fine, side = self.grid.oversampling, self.grid.window // self.grid.oversampling
-        parts = inside.view(inside.real.dtype).reshape(side, fine, side, 2 * fine)
-        return np.asarray(np.einsum("aubv,aubv->ab", parts, parts))
+        return _pixel_integrals(ifft2(spectrum, workers=-1, overwrite_x=True), self.grid)
 
-    def _cosines(self, offset_um: float) -> RealImage:
+    def _cosines(self, axis: Axis, frequencies: Real, offset_um: float) -> RealImage:
         """(position, frequency) cosines about the native image of the offset: a frequency and its mirror together."""
-        from_image_um = self.grid.positions_um() - self.magnification * offset_um
-        cosines = np.cos(2 * np.pi * np.outer(from_image_um, self.frequencies))
+        from_image_um = axis.positions_um() - self.magnification * offset_um
+        cosines = np.cos(2 * np.pi * np.outer(from_image_um, frequencies))
         return cosines.astype(self.pupil.real.dtype)
+
+
+def _pixel_integrals(field: Complex, grid: Grid) -> RealImage:
+    """(y, x) sums of ``|field|^2`` over the samples of each pixel of the window."""
+    down, right = grid.down, grid.right
+    inside = field[down.start : down.start + down.window, right.start : right.start + right.window]
+    shape = down.pixels, down.oversampling, right.pixels, 2 * right.oversampling
+    parts = np.ascontiguousarray(inside).view(inside.real.dtype).reshape(shape)
+    return np.asarray(np.einsum("aubv,aubv->ab", parts, parts))
 
 
 def _real_times_complex(left: RealImage, right: Complex) -> Complex:
@@ -114,9 +129,9 @@ def pupil_edge(instrument: Instrument, wavelength_um: float) -> float:
     return instrument.numerical_aperture / (instrument.magnification * wavelength_um)
 
 
-def ramp(grid: Grid, frequencies: Real, image_um: float) -> Complex:
+def ramp(axis: Axis, frequencies: Real, image_um: float) -> Complex:
     """Phase over ``frequencies`` in 1/um that moves an image by ``image_um`` and the origin to the first sample."""
-    phase: Complex = np.exp(2j * np.pi * frequencies * (grid.positions_um()[0] - image_um))
+    phase: Complex = np.exp(2j * np.pi * frequencies * (axis.positions_um()[0] - image_um))
     return phase
 
 
@@ -137,17 +152,25 @@ def pupil(instrument: Instrument, wavelength_um: float, step: float, squared: Re
 
 def lenslets(instrument: Instrument, wavelength_um: float, grid: Grid) -> Complex:
     """Transmission of the array: a thin lens in each cell, opaque outside a round lenslet."""
-    squared = grid.position_in_lenslet_um() ** 2
-    line = np.exp(-1j * np.pi / (wavelength_um * instrument.focal_length_um) * squared)
-    lens: Complex = np.outer(line, line)
+    down, right = (
+        _from_nearest(axis.positions_um(), side_um) ** 2
+        for axis, side_um in zip((grid.down, grid.right), instrument.cell.size_um, strict=True)
+    )
+    lines = [np.exp(-1j * np.pi / (wavelength_um * instrument.focal_length_um) * squared) for squared in (down, right)]
+    lens: Complex = np.outer(*lines)
     if instrument.aperture == "round":
-        lens *= squared[:, None] + squared[None, :] <= (instrument.pitch_um / 2) ** 2
+        lens *= down[:, None] + right[None, :] <= (instrument.pitch_um / 2) ** 2
     return lens
 
 
-def _angular_spectrum(wavelength_um: float, squared: Real, distance_um: float) -> Complex:
+def _from_nearest(positions_um: Real, side_um: float) -> Real:
+    return positions_um - side_um * np.round(positions_um / side_um)
+
+
+def _angular_spectrum(wavelength_um: float, grid: Grid, distance_um: float) -> Complex:
     """Free propagation over ``distance_um`` in air, without the constant phase (Goodman 2005, section 3.10)."""
-    relative = 1 - squared * wavelength_um**2
+    down, right = grid.down.half_frequencies(), grid.right.half_frequencies()
+    relative = 1 - (down[:, None] ** 2 + right[None, :] ** 2) * wavelength_um**2
     phase = 2 * np.pi / wavelength_um * distance_um * (np.sqrt(np.maximum(relative, 0)) - 1)
-    travel: Complex = np.exp(1j * phase) * (relative > 0)
-    return travel
+    quarter: Complex = np.exp(1j * phase) * (relative > 0)
+    return quarter[np.abs(grid.down.whole_frequencies())][:, np.abs(grid.right.whole_frequencies())]

@@ -1,5 +1,6 @@
 """From settings to the numbers of the wave model."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,3 +62,15 @@ def test_the_blur_is_the_cone_of_the_aperture() -> None:
     optics = instrument(numerical_aperture=0.8, medium_index=1.0)
     # sin 0.8 is the 3-4-5 triangle: the cone is 4/3 wide a unit of depth.
     assert optics.blur_radius_lenslets(-12.0) == pytest.approx(12 * 4 / 3 / (125 / 20))
+
+
+@pytest.mark.parametrize("z_um", [0.0, -3.2, 17.0, 80.0])
+def test_a_square_lattice_has_the_window_of_its_lenslets(z_um: float) -> None:
+    assert instrument().window_radius_cells(z_um) == (instrument().window_radius_lenslets(z_um),) * 2
+
+
+def test_long_cells_need_fewer_of_them() -> None:
+    optics = instrument(lattice="hexagonal", aperture="hexagonal", numerical_aperture=0.8, medium_index=1.0)
+    # A blur of 2.56 lenslets and a margin of two: 2.63 cells of the square root of three.
+    assert optics.window_radius_cells(12.0) == (3, 5)
+    assert replace(optics, orientation="columns").window_radius_cells(12.0) == (5, 3)
