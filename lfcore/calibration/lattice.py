@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfcore.calibration.discs import Discs, Illumination, measure_discs
-from lfcore.calibration.model import Calibration, Lattice, LatticeFit, point
+from lfcore.calibration.model import Calibration, Lattice, LatticeFit, Source, point
 from lfcore.calibration.spectrum import first_lattice
 from lfcore.errors import CalibrationError
 
@@ -62,7 +62,7 @@ def find_lattice(
     white: NDArray[np.floating[Any]],
     nominal_pitch_px: float,
     pixels_per_lenslet: int | None = None,
-    source: str = "radiometry",
+    source: Source = "radiometry",
 ) -> Calibration:
     """The calibration of ``fit_lattice`` without what it was fitted to."""
     return fit_lattice(white, nominal_pitch_px, pixels_per_lenslet, source).calibration
@@ -72,7 +72,7 @@ def fit_lattice(
     white: NDArray[np.floating[Any]],
     nominal_pitch_px: float,
     pixels_per_lenslet: int | None = None,
-    source: str = "radiometry",
+    source: Source = "radiometry",
 ) -> LatticeFit:
     """Find the square lattice of lenslets in a white frame.
 
@@ -164,7 +164,7 @@ def _whole_range(extent: int, start: float, step: float, half: float) -> tuple[i
     return int(np.ceil((low - start) / step)), int(np.floor((high - start) / step))
 
 
-def _on_grid(shape: tuple[int, ...], measured: _Measured, pixels_per_lenslet: int | None, source: str) -> LatticeFit:
+def _on_grid(shape: tuple[int, ...], measured: _Measured, pixels_per_lenslet: int | None, source: Source) -> LatticeFit:
     """Number the lenslets from the first row and column whose middle one is whole, and judge the fit on that grid."""
     lattice = measured.lattice
     middle = (np.array(shape) - 1) / 2

@@ -14,6 +14,8 @@ from scipy import ndimage
 from lfcore.calibration.model import Calibration
 from lfcore.errors import DataError
 
+Floats = NDArray[np.float64]
+
 ON_CAMERA_TOLERANCE_PX = 0.5
 """A sample is on the camera when it falls on the area of a pixel, which reaches half a pixel past its centre."""
 
@@ -24,29 +26,31 @@ FILL_REACH_PX = 2
 class Rectifier:
     """Resamples frames of one camera to one lattice; what depends on the lattice alone is computed once.
 
-    Pixel ``u`` of a lenslet sits at ``(u - (N - 1)/2)/N`` of the pitch from the lenslet's centre, for even and odd
-    ``N``. Values are intensities per area: an evenly lit frame stays at the same value. Where a rectified pixel covers
-    several of the camera's, it is the mean of as many samples.
+    Pixel ``u`` of a cell sits at ``(u - (N - 1)/2)/N`` of its side from its centre, for even and odd ``N``; along each
+    axis, for the cells of hexagonal lattices are oblong. Values are intensities per area: an evenly lit frame stays at
+    the same value. Where a rectified pixel covers several of the camera's, it is the mean of as many samples.
 
-    ``shape`` (rows * N, columns * N) is the result's. Sample (i, j) of a grid of ``sampled_shape``, ``samples`` a pixel
-    along each axis, lies at ``start + steps @ (i, j)`` px on the camera. ``nearest`` (flat) and ``off_camera`` tell for
-    each sample the flat index of the camera pixel there, and whether the camera does not reach it.
+    ``shape`` (y, x) is the result's. Sample (i, j) of a grid of ``sampled_shape``, ``samples`` a pixel along each axis,
+    lies at ``start + steps @ (i, j)`` px on the camera or, with a ``distortion``, at what that makes of it.
+    ``nearest`` (flat) and ``off_camera`` tell for each sample the flat index of the camera pixel there, and whether the
+    camera does not reach it.
     """
 
     def __init__(self, calibration: Calibration) -> None:
         """Prepare for frames of ``calibration.image_shape``."""
-        size = calibration.pixels_per_lenslet
+        lattice, pixels = calibration.lattice, np.array(calibration.cell_pixels)
         self.camera_shape = calibration.image_shape
-        self.shape = calibration.rows * size, calibration.columns * size
-        self.samples = max(1, round(calibration.lattice.mean_pitch_px / size))
-        self.steps = calibration.lattice.steps / (size * self.samples)
-        first = (-(size - 1) / 2 - (self.samples - 1) / (2 * self.samples)) / size
-        self.start = calibration.lattice.origin_px + calibration.lattice.steps @ np.array([first, first])
+        self.shape = calibration.rectified_shape
+        self.samples = max(1, round(lattice.mean_pitch_px / calibration.pixels_per_lenslet))
+        self.steps = lattice.steps / (pixels * self.samples)
+        first = (-(pixels - 1) / 2 - (self.samples - 1) / (2 * self.samples)) / pixels
+        self.start = lattice.origin_px + lattice.steps @ first
+        self.distortion = lattice.distortion
         self.sampled_shape = self.shape[0] * self.samples, self.shape[1] * self.samples
         self.nearest, self.off_camera = self._look_up()
 
     def __call__(self, frame: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Rectified frame (rows * N, columns * N) float32 of ``frame`` (y, x), NaN where missing.
+        """Rectified frame float32 (y, x) of ``frame`` (y, x), NaN where missing.
 
         It is NaN where the camera does not reach, or where a missing pixel lies within 1.5 px; pixels further off have
         less than a seventh of the weight. Raises ``DataError`` when the frame has not the calibration image's shape.
@@ -58,15 +62,7 @@ class Rectifier:
             frame = _filled(frame, missing)
             near_missing = ndimage.binary_dilation(missing, np.ones((3, 3), dtype=bool))
             blocked = blocked | near_missing.ravel()[self.nearest]
-        rectified = ndimage.affine_transform(
-            np.asarray(frame, dtype=np.float32),
-            self.steps,
-            self.start,
-            output_shape=self.sampled_shape,
-            output=np.float32,
-            order=3,
-            mode="mirror",
-        )
+        rectified = self._interpolated(np.asarray(frame, dtype=np.float32))
         rectified[blocked] = np.nan
         if self.samples == 1:
             return np.asarray(rectified)
@@ -78,15 +74,40 @@ class Rectifier:
         if shape != self.camera_shape:
             raise DataError(
                 f"frame of {shape} px: the calibration is for {self.camera_shape} px; "
-                "frames and images.radiometry must come from the same camera region"
+                "all frames of a data set must come from the same camera region"
             )
+
+    def _interpolated(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``frame`` (y, x) at the samples."""
+        if self.distortion is not None:
+            return np.asarray(ndimage.map_coordinates(frame, self._places(), output=np.float32, order=3, mode="mirror"))
+        return np.asarray(
+            ndimage.affine_transform(
+                frame,
+                self.steps,
+                self.start,
+                output_shape=self.sampled_shape,
+                output=np.float32,
+                order=3,
+                mode="mirror",
+            )
+        )
+
+    def _places(self) -> Floats:
+        """Camera y and x (2, h, w) of the samples."""
+        rows, columns = np.ogrid[: self.sampled_shape[0], : self.sampled_shape[1]]
+        places = np.stack(
+            [start + steps[0] * rows + steps[1] * columns for start, steps in zip(self.start, self.steps, strict=True)]
+        )
+        return (
+            places
+            if self.distortion is None
+            else np.moveaxis(self.distortion.applied(places.transpose(1, 2, 0)), -1, 0)
+        )
 
     def _look_up(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Flat index of the camera pixel nearest to each sample, and which samples are off the camera."""
-        rows, columns = np.ogrid[: self.sampled_shape[0], : self.sampled_shape[1]]
-        y, x = (
-            start + steps[0] * rows + steps[1] * columns for start, steps in zip(self.start, self.steps, strict=True)
-        )
+        y, x = self._places()
         height, width = self.camera_shape
         slack = ON_CAMERA_TOLERANCE_PX
         off_camera = (y < -slack) | (y > height - 1 + slack) | (x < -slack) | (x > width - 1 + slack)

@@ -1,0 +1,67 @@
+"""How optics bend a lattice: perspective, where array and camera are not parallel, and a lens's radial distortion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Point = tuple[float, float]
+
+INVERSE_STEPS = 8
+"""Fixed-point steps of the inverse; each gains two digits at a distortion of 1 %."""
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Moves an ideal place to ``middle + radius q (1 + radial |q|^2) / (1 + projective . q)``.
+
+    ``q`` is the ideal place less ``middle_px``, in units of ``radius_px``; places are [y, x] px. At the middle nothing
+    moves and no length changes, so a lattice's steps are those that it has there.
+    """
+
+    middle_px: Point
+    radius_px: float
+    projective: Point = (0.0, 0.0)
+    radial: float = 0.0
+
+    def applied(self, ideal_px: Floats) -> Floats:
+        """Places (..., 2) on the camera of ideal places (..., 2)."""
+        scaled = (ideal_px - self.middle_px) / self.radius_px
+        stretch = 1 + self.radial * np.sum(scaled**2, axis=-1, keepdims=True)
+        depth = 1 + np.sum(scaled * self.projective, axis=-1, keepdims=True)
+        return np.asarray(self.middle_px + self.radius_px * scaled * stretch / depth)
+
+    def removed(self, places_px: Floats) -> Floats:
+        """Ideal places (..., 2) of places (..., 2) on the camera."""
+        ideal = places_px
+        for _ in range(INVERSE_STEPS):
+            ideal = ideal + places_px - self.applied(ideal)
+        return ideal
+
+    def to_json(self) -> dict[str, Any]:
+        """The terms as ``calibration.json`` has them."""
+        return {
+            "middle_px": list(self.middle_px),
+            "radius_px": self.radius_px,
+            "projective": list(self.projective),
+            "radial": self.radial,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The inverse of ``to_json``."""
+        return cls(
+            point(content["middle_px"]),
+            float(content["radius_px"]),
+            point(content["projective"]),
+            float(content["radial"]),
+        )
+
+
+def point(values: Any) -> Point:  # noqa: ANN401 - a JSON list or an array
+    """``values`` as (y, x)."""
+    y, x = values
+    return float(y), float(x)
