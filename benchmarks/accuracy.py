@@ -67,11 +67,11 @@ def against_direct_sum() -> None:
     projector = NumpyProjector(kernels, *FIELD)
     volume = generator.random((1, *projector.volume_shape), np.float32)
     image = projector.unpack_image(projector.forward(projector.pack_volume(volume)))[0]
-    size, margin = SMALL.pixels_per_lenslet, projector.margin_lenslets
+    size, margin = SMALL.pixels_per_lenslet, projector.margin_cells[0]
     total = np.zeros([(lenslets + 4 * margin) * size for lenslets in FIELD])
     offsets = (np.arange(SAMPLES) - (SAMPLES - 1) / 2) / SAMPLES * SMALL.object_pitch_um
     for plane, z_um in enumerate(PLANES_UM):
-        radius = kernels[plane].radius_lenslets
+        radius = kernels[plane].radius_cells[0]
         for a, c in np.ndindex(SAMPLES, SAMPLES):
             point = point_images(SMALL, z_um, [(float(offsets[a]), float(offsets[c]))], radius, np.float64)[0]
             for (row, column), value in np.ndenumerate(volume[0, plane, a::SAMPLES, c::SAMPLES]):

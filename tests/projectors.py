@@ -46,7 +46,7 @@ class Pair:
     @property
     def image_shape(self) -> tuple[int, int]:
         """(y, x) of a light field."""
-        return self.twin.rows * self.twin.pixels, self.twin.columns * self.twin.pixels
+        return self.twin.image_shape
 
     def volumes(self, generator: np.random.Generator, frames: int | None = None) -> Values:
         """Random volumes in [0, 1), as many as planned or ``frames``."""
@@ -69,7 +69,7 @@ def random_kernels(samples: int, pixels: int, radius: int, generator: np.random.
         if a == c:
             image += image.T
     images /= images.sum((1, 2), keepdims=True)
-    return PlaneKernels(0.0, samples, pixels, images.astype(np.float32))
+    return PlaneKernels(0.0, (samples, samples), (pixels, pixels), images.astype(np.float32))
 
 
 def tiling_of(case: Case, local_bytes: int) -> Tiling:
@@ -81,7 +81,7 @@ def tiling_of(case: Case, local_bytes: int) -> Tiling:
 
 def plane_images(session: Session, kernels: Sequence[PlaneKernels]) -> list[PlaneImages]:
     """Kernels on the device."""
-    return [PlaneImages(kernel.radius_lenslets, session.upload(kernel.images)) for kernel in kernels]
+    return [PlaneImages(kernel.radius_cells[0], session.upload(kernel.images)) for kernel in kernels]
 
 
 def projector_pair(

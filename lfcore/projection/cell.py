@@ -1,19 +1,26 @@
-"""The lenslet cell: lateral sample positions, their symmetry, and the parity basis.
+"""The cell over which the array repeats: lateral sample positions, their symmetry, and the parity basis.
 
-A square lenslet and a round pupil look the same in a mirror along either axis and with the axes exchanged. In the
-*parity basis* along one axis, the pairs ``j`` and ``n - 1 - j`` become ``(x_j + x_{n-1-j}) / sqrt 2`` (even) and
+In the *parity basis* along one axis, the pairs ``j`` and ``n - 1 - j`` become ``(x_j + x_{n-1-j}) / sqrt 2`` (even) and
 ``(x_j - x_{n-1-j}) / sqrt 2`` (odd), the unpaired middle stays; evens come first. A mirror is then a sign and an
 exchange of axes a permutation.
 """
 
+from dataclasses import dataclass
+from itertools import product
+
 import numpy as np
 import numpy.typing as npt
 
+from lfcore.optics.instrument import Symmetry
+
 Array = npt.NDArray[np.floating]
 Index = npt.NDArray[np.intp]
+Position = tuple[int, int]
 
-LARGEST_JOINT_CELL = 8
-"""Up to this length one product with the Kronecker square is quicker than one product an axis."""
+LARGEST_JOINT_CELL = 64
+"""Up to so many pixels one product with the Kronecker product is quicker than one product an axis."""
+
+SQUARE = Symmetry()
 
 
 def even_count(length: int) -> int:
@@ -22,13 +29,58 @@ def even_count(length: int) -> int:
 
 
 def sample_offsets(samples: int) -> Array:
-    """(samples,) positions of the volume samples in front of a lenslet, in lenslets from its centre."""
+    """(samples,) positions of the volume samples along one side of a cell, in cells from its centre."""
     return (np.arange(samples) - (samples - 1) / 2) / samples
 
 
-def octant(samples: int) -> list[tuple[int, int]]:
-    """Lateral sample positions (a, c) that no symmetry of the square relates: ``c <= a < even_count(samples)``."""
-    return [(a, c) for a in range(even_count(samples)) for c in range(a + 1)]
+@dataclass(frozen=True)
+class Relation:
+    """A symmetry of the cell: the axes exchanged if so said, then mirrored."""
+
+    exchange: bool
+    mirror_y: bool
+    mirror_x: bool
+
+    def position(self, position: Position, samples: tuple[int, int]) -> Position:
+        """Where it takes a sample of a cell of ``samples`` (y, x)."""
+        a, c = position[::-1] if self.exchange else position
+        return (samples[0] - 1 - a if self.mirror_y else a), (samples[1] - 1 - c if self.mirror_x else c)
+
+    def image(self, image: Array) -> Array:
+        """What it makes of an image (y, x)."""
+        turned = image.T if self.exchange else image
+        return np.asarray(turned[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1])
+
+
+def relations(symmetry: Symmetry) -> list[Relation]:
+    """All that can be composed of the symmetries that there are, the identity first."""
+    mirrors = {(False, False)}
+    mirrors |= {(True, False)} if symmetry.mirror_y else set()
+    mirrors |= {(False, True)} if symmetry.mirror_x else set()
+    mirrors |= {(True, True)} if symmetry.inversion or len(mirrors) > 2 else set()
+    if symmetry.exchange:
+        mirrors |= {(x, y) for y, x in mirrors}
+        mirrors |= {(True, True)} if len(mirrors) > 2 else set()
+    exchanges = (False, True) if symmetry.exchange else (False,)
+    return [Relation(exchange, *mirror) for exchange in exchanges for mirror in sorted(mirrors)]
+
+
+def positions(samples: tuple[int, int], symmetry: Symmetry) -> list[Position]:
+    """Lateral sample positions (a, c) of a cell of ``samples`` (y, x) that ``symmetry`` does not relate.
+
+    Of the square's they are an octant, ``c <= a < even_count(samples)``, of both mirrors a quarter, and so on.
+    """
+    related = relations(symmetry)
+
+    def stands_for_all(place: Position) -> bool:
+        return all(place[::-1] <= relation.position(place, samples)[::-1] for relation in related)
+
+    return [place for place in product(range(samples[0]), range(samples[1])) if stands_for_all(place)]
+
+
+def octant(samples: int) -> list[Position]:
+    """``positions`` of a square cell with all symmetries of the square."""
+    return positions((samples, samples), SQUARE)
 
 
 def parity_matrix(length: int, dtype: npt.DTypeLike) -> Array:
@@ -42,13 +94,13 @@ def parity_matrix(length: int, dtype: npt.DTypeLike) -> Array:
     return matrix.astype(dtype)
 
 
-def change_basis(cells: Array, matrix: Array) -> Array:
-    """``A X A^T`` for every cell ``X`` of ``cells`` (…, n, n) with ``A`` = ``matrix`` (n, n)."""
-    length = len(matrix)
-    if length <= LARGEST_JOINT_CELL:
-        return (cells.reshape(-1, length * length) @ np.kron(matrix, matrix).T).reshape(cells.shape)
-    rows = (cells.reshape(-1, length) @ matrix.T).reshape(-1, length, length)
-    return np.asarray(np.matmul(matrix, rows)).reshape(cells.shape)
+def change_basis(cells: Array, down: Array, right: Array) -> Array:
+    """``D X R^T`` for every cell ``X`` of ``cells`` (…, y, x), with ``D`` = ``down`` (y, y) and ``R`` = ``right``."""
+    height, width = len(down), len(right)
+    if height * width <= LARGEST_JOINT_CELL:
+        return (cells.reshape(-1, height * width) @ np.kron(down, right).T).reshape(cells.shape)
+    rows = (cells.reshape(-1, width) @ right.T).reshape(-1, height, width)
+    return np.asarray(np.matmul(down, rows)).reshape(cells.shape)
 
 
 def change_axis(array: Array, matrix: Array, axis: int, out: Array) -> None:

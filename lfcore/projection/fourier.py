@@ -1,6 +1,6 @@
-"""The Fourier transform over the lenslet grid as real matrix products, arranged for the operator's matrices.
+"""The Fourier transform over the grid of cells as real matrix products, arranged for the operator's matrices.
 
-Along an axis of ``L`` lenslets a channel ``x`` of the parity basis is transformed with the orthonormal functions
+Along an axis of ``L`` cells a channel ``x`` of the parity basis is transformed with the orthonormal functions
 
     c_k(l) = w cos(2 pi k l / L),    s_k(l) = w sin(2 pi k l / L),    w = sqrt(2 / L), for k = 0 sqrt(1 / L).
 
@@ -8,7 +8,7 @@ The *pair* of an even channel at ``k`` is ``(c_k . x, s_k . x)``, that of an odd
 between channels of equal parity multiplies both numbers by its cosine transform, one from odd to even by its sine
 transform, one from even to odd by minus that: real, and the same for both.
 
-A field has tens of lenslets a side. There a product with a table is quicker than an FFT: it needs no padding, leaves
+A field has tens of cells a side. There a product with a table is quicker than an FFT: it needs no padding, leaves
 out what lies outside the field, and brings signs and order with it.
 """
 
@@ -29,17 +29,17 @@ ALL = slice(None)
 
 @dataclass(frozen=True)
 class Window:
-    """The lenslets ``first`` to ``first + count - 1`` of a periodic axis of ``lenslets``; the others are zero."""
+    """The cells ``first`` to ``first + count - 1`` of a periodic axis of ``cells``; the others are zero."""
 
     first: int
     count: int
-    lenslets: int
+    cells: int
 
     def table(self, dtype: npt.DTypeLike) -> Array:
-        """(parity, 2 * frequency, lenslet): the functions of the pairs of even and of odd channels."""
-        k = frequencies(self.lenslets)[:, None]
-        angle = 2 * np.pi / self.lenslets * k * np.arange(self.first, self.first + self.count)
-        weight = np.sqrt(np.where(k == 0, 1, 2) / self.lenslets)
+        """(parity, 2 * frequency, cell): the functions of the pairs of even and of odd channels."""
+        k = frequencies(self.cells)[:, None]
+        angle = 2 * np.pi / self.cells * k * np.arange(self.first, self.first + self.count)
+        weight = np.sqrt(np.where(k == 0, 1, 2) / self.cells)
         cosine, sine = weight * np.cos(angle), weight * np.sin(angle)
         pairs = np.stack([np.stack([cosine, sine], axis=1), np.stack([-sine, cosine], axis=1)])
         return pairs.reshape(2, -1, self.count).astype(dtype)
@@ -60,27 +60,31 @@ class Scratch:
 
 
 class CellTransform:
-    """Cells of ``length`` x ``length`` channels in ``planes`` planes, to and from the columns of matrix products.
+    """Cells of ``shape`` (y, x) channels in ``planes`` planes, to and from the columns of matrix products.
 
-    Cells are (frame, plane * length * length, y, x) in pixel order, over the lenslets of a window an axis. Columns are
-    (frame, group, plane * length * length, column) in the parity basis: the two pairs' four numbers at the group's
-    frequency, then on a square grid four of the exchanged channels at the exchanged frequency.
+    Cells are (frame, plane * y * x, row, column) in pixel order, over the cells of a window an axis. Columns are
+    (frame, group, plane * y * x, column) in the parity basis: the two pairs' four numbers at the group's frequency,
+    then in square groups four of the exchanged channels at the exchanged frequency.
 
     Spectra and columns are the transform's own and last until it is used again, by one caller at a time with BLAS held
     to one thread.
     """
 
     def __init__(
-        self, length: int, planes: int, windows: tuple[Window, Window], groups: FrequencyGroups, dtype: npt.DTypeLike
+        self,
+        shape: tuple[int, int],
+        planes: int,
+        windows: tuple[Window, Window],
+        groups: FrequencyGroups,
+        dtype: npt.DTypeLike,
     ) -> None:
-        self._length, self._planes, self._scratch = length, planes, Scratch(dtype)
+        self._shape, self._planes, self._scratch = shape, planes, Scratch(dtype)
         self._pair = np.result_type(dtype, np.complex64)
-        self._basis = parity_matrix(length, dtype)
+        self._basis_y, self._basis_x = (parity_matrix(length, dtype) for length in shape)
         self._down, self._right = (window.table(dtype) for window in windows)
-        evens = even_count(length)
-        self._members = slice(evens), slice(evens, length)
-        self._order = _column_order(length, planes, groups)
-        self._place = _inverse(self._order).reshape(planes * length, length, self._down.shape[1], -1)
+        self._members_y, self._members_x = ((slice(even_count(n)), slice(even_count(n), n)) for n in shape)
+        self._order = _column_order(shape, planes, groups)
+        self._place = _inverse(self._order).reshape(planes * shape[1], shape[0], self._down.shape[1], -1)
 
     @property
     def width(self) -> int:
@@ -94,13 +98,13 @@ class CellTransform:
 
         def along_x(*part: slice) -> None:
             here = ALL, *part
-            change_axis(source[here], self._basis, 3, out=parity_x[here])
-            for table, members in zip(self._right, self._members, strict=True):
+            change_axis(source[here], self._basis_x, 3, out=parity_x[here])
+            for table, members in zip(self._right, self._members_x, strict=True):
                 np.matmul(parity_x[here][..., members, :, :], table.T, out=target[here][..., members, :, :])
 
         def along_y(part: slice) -> None:
-            change_axis(lines[:, part], self._basis, 2, out=parity_y[:, part])
-            for table, members in zip(self._down, self._members, strict=True):
+            change_axis(lines[:, part], self._basis_y, 2, out=parity_y[:, part])
+            for table, members in zip(self._down, self._members_y, strict=True):
                 np.matmul(table, parity_y[:, part, members], out=spectrum[:, part, members])
 
         self._in_rows(along_x)
@@ -127,15 +131,15 @@ class CellTransform:
         def along_y(part: slice) -> None:
             pairs = spectrum[:, part].view(self._pair)
             self._pairs(columns).take(self._place[part], axis=1, out=pairs, mode="clip")
-            for table, members in zip(self._down, self._members, strict=True):
+            for table, members in zip(self._down, self._members_y, strict=True):
                 np.matmul(table.T, spectrum[:, part, members], out=parity_y[:, part, members])
-            change_axis(parity_y[:, part], self._basis.T, 2, out=lines[:, part])
+            change_axis(parity_y[:, part], self._basis_y.T, 2, out=lines[:, part])
 
         def along_x(*part: slice) -> None:
             here = ALL, *part
-            for table, members in zip(self._right, self._members, strict=True):
+            for table, members in zip(self._right, self._members_x, strict=True):
                 np.matmul(source[here][..., members, :, :], table, out=parity_x[here][..., members, :, :])
-            change_axis(parity_x[here], self._basis.T, 3, out=target[here])
+            change_axis(parity_x[here], self._basis_x.T, 3, out=target[here])
 
         in_parts(lines.shape[1], along_y)
         self._in_rows(along_x)
@@ -148,11 +152,11 @@ class CellTransform:
         transformed along x, and after that with the cells' columns in the parity basis: (frame, plane * column of the
         cell, row of the cell, y, 2 * frequency). Last the spectrum: (…, 2 * frequency, 2 * frequency).
         """
-        array, length = self._scratch.array, self._length
+        array, (height, width) = self._scratch.array, self._shape
         (across, right), (down, below) = self._right.shape[1:], self._down.shape[1:]
-        lines = frames, self._planes * length, length
+        lines = frames, self._planes * width, height
         return (
-            array("parity x", frames, self._planes, length, length, below, right),
+            array("parity x", frames, self._planes, height, width, below, right),
             array("lines", *lines, below, across),
             array("parity y", *lines, below, across),
             array("spectrum", *lines, down, across),
@@ -160,7 +164,7 @@ class CellTransform:
 
     def _by_rows(self, lines: Array) -> Array:
         """A view of ``lines`` as (frame, plane, row of the cell, column of the cell, y, 2 * frequency)."""
-        return lines.reshape(len(lines), self._planes, self._length, *lines.shape[2:]).swapaxes(2, 3)
+        return lines.reshape(len(lines), self._planes, self._shape[1], *lines.shape[2:]).swapaxes(2, 3)
 
     def _pairs(self, array: Array) -> Complex:
         """A view as (frame, pair)."""
@@ -168,21 +172,23 @@ class CellTransform:
 
     def _in_rows(self, work: Callable[[slice, slice], None]) -> None:
         """Call ``work`` on parts of (plane, row of the cell), along the longer of the two."""
-        if self._planes >= self._length:
+        if self._planes >= self._shape[0]:
             in_parts(self._planes, lambda part: work(part, ALL))
         else:
-            in_parts(self._length, lambda part: work(ALL, part))
+            in_parts(self._shape[0], lambda part: work(ALL, part))
 
 
-def _column_order(length: int, planes: int, groups: FrequencyGroups) -> Index:
+def _column_order(shape: tuple[int, int], planes: int, groups: FrequencyGroups) -> Index:
     """(group, channel, pair) place of every pair of the columns in the spectrum of a frame."""
-    down, right = (len(frequencies(lenslets)) for lenslets in groups.grid)
+    down, right = (len(frequencies(cells)) for cells in groups.grid)
+    height, width = shape
     # In the spectrum the column of the cell comes before its row.
-    spectrum = np.arange(planes * length**2 * down * 2 * right).reshape(planes, length, length, down, 2, right)
+    channels = planes * height * width
+    spectrum = np.arange(channels * down * 2 * right).reshape(planes, width, height, down, 2, right)
     places = [spectrum.swapaxes(1, 2)[:, :, :, groups.ky, :, groups.kx]]
     if groups.square:
         places.append(spectrum[:, :, :, groups.kx, :, groups.ky])
-    return np.concatenate(places, axis=-1).reshape(len(groups.ky), planes * length**2, -1)
+    return np.concatenate(places, axis=-1).reshape(len(groups.ky), channels, -1)
 
 
 def _inverse(order: Index) -> Index:

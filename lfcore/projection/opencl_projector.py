@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lfcore.errors import SettingsError
 from lfcore.opencl.session import Lease, Session
 from lfcore.projection.matrix_layout import MatrixLayout
-from lfcore.projection.numpy_projector import UNSEEN
+from lfcore.projection.numpy_steps import UNSEEN
 from lfcore.projection.opencl_fields import WORK, Field, Fields, Side
 from lfcore.projection.opencl_matrices import PlaneImages, device_matrices
 from lfcore.projection.opencl_products import Operator, PortableProducts, Products, UnitProducts
@@ -73,9 +73,9 @@ class OpenclProjector:
         session.release_free()
 
     @property
-    def margin_lenslets(self) -> int:
-        """Lenslets by which the volume reaches past the camera: the largest blur."""
-        return self.layout.tiling.y.margin
+    def margin_cells(self) -> tuple[int, int]:
+        """Cells (y, x) by which the volume reaches past the camera: the largest blur."""
+        return self.layout.tiling.y.margin, self.layout.tiling.x.margin
 
     @property
     def volume_shape(self) -> tuple[int, int, int]:

@@ -18,13 +18,13 @@ class Projector(Protocol[Resident]):
     """The operator ``H`` between volumes and rectified light fields, several frames at a time.
 
     Host images are (frame, y, x), ``rows * N`` by ``columns * N`` pixels. Host volumes are (frame, z, y, x) and reach
-    past the image by ``margin_lenslets`` on every side: ``(rows + 2 margin) * S`` by ``(columns + 2 margin) * S``
-    samples.
+    past the image by ``margin_cells`` on every side: ``(rows + 2 margin) * S`` by ``(columns + 2 margin) * S`` samples;
+    ``N``, ``S`` and the margin along y and x each.
     """
 
     @property
-    def margin_lenslets(self) -> int:
-        """Lenslets by which the volume reaches past the camera."""
+    def margin_cells(self) -> tuple[int, int]:
+        """Cells (y, x) by which the volume reaches past the camera."""
         ...
 
     @property

@@ -42,9 +42,9 @@ class Engine:
         self._case = Case(
             calibration.rows,
             calibration.columns,
-            calibration.pixels_per_lenslet,
-            kernels[0].samples_per_lenslet,
-            tuple(kernel.radius_lenslets for kernel in kernels),
+            kernels[0].pixels[0],
+            kernels[0].samples[0],
+            tuple(kernel.radius_cells[0] for kernel in kernels),
             accelerate,
         )
         self._rectify: Callable[[npt.NDArray[Any]], Image] = rectifier(calibration)

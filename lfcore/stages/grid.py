@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lfcore.calibration.lattice import Calibration
 from lfcore.io.ome_zarr import plane_step_um
-from lfcore.optics.instrument import instrument_from
+from lfcore.optics.instrument import Instrument, instrument_from
 from lfcore.settings import Settings
 
 
@@ -17,11 +17,17 @@ class VolumeGrid:
 
 
 def volume_grid(settings: Settings, calibration: Calibration) -> VolumeGrid:
-    """The grid on which volumes are written: all planes, and ``samples_per_lenslet`` for each whole lenslet."""
-    samples, planes = settings.volume.samples_per_lenslet, settings.volume.planes_um
-    instrument = instrument_from(settings, calibration.lattice.mean_pitch_px, calibration.pixels_per_lenslet)
-    lateral_um = instrument.object_pitch_um / samples
+    """The grid on which volumes are written: all planes, and the samples of each whole cell."""
+    instrument, planes = instrument_of(settings, calibration), settings.volume.planes_um
+    down, right = instrument.cell.samples(settings.volume.samples_per_lenslet)
+    height_um, width_um = (side_um / instrument.magnification for side_um in instrument.cell.size_um)
     return VolumeGrid(
-        shape=(len(planes), calibration.rows * samples, calibration.columns * samples),
-        voxel_um=(plane_step_um(planes), lateral_um, lateral_um),
+        shape=(len(planes), calibration.rows * down, calibration.columns * right),
+        voxel_um=(plane_step_um(planes), height_um / down, width_um / right),
     )
+
+
+def instrument_of(settings: Settings, calibration: Calibration) -> Instrument:
+    """The instrument of a run: that of its settings, with the array as it was measured."""
+    measured = calibration.lattice.mean_pitch_px, calibration.pixels_per_lenslet, calibration.orientation
+    return instrument_from(settings, *measured)

@@ -54,19 +54,16 @@ def project_file(
     pages = sources.inspect(source).frames
     with sources.FrameReader() as reader:
         data = np.stack([reader.read(source, page) for page in range(pages)]).astype(np.float32)
-    unit = settings.nominal_pixels_per_lenslet if adjoint else settings.volume.samples_per_lenslet
+    cell = instrument_from(settings).cell
+    down, right = cell.pixels if adjoint else cell.samples(settings.volume.samples_per_lenslet)
     planes = len(settings.volume.planes_um)
     depth, height, width = data.shape
-    if depth != (1 if adjoint else planes) or height % unit or width % unit or not np.isfinite(data).all():
-        wanted = f"(y, x) in multiples of {unit} px" if adjoint else f"({planes}, y, x) in multiples of {unit} samples"
+    if depth != (1 if adjoint else planes) or height % down or width % right or not np.isfinite(data).all():
+        unit = f"in multiples of {down}" if down == right else f"in multiples of {down} and {right}"
+        wanted = f"(y, x) {unit} px" if adjoint else f"({planes}, y, x) {unit} samples"
         raise DataError(f"{source}: holds {data.shape}; it must be {wanted}, all finite, for the settings of {dataset}")
-    projector = _projector(settings, height // unit, width // unit)
-    result = back_projected(projector, data) if adjoint else projected(projector, data[None])
-    inside = (
-        _without_margin(result[0], projector.margin_lenslets * settings.volume.samples_per_lenslet)
-        if adjoint
-        else result[0]
-    )
+    projector = _projector(settings, height // down, width // right)
+    inside = _back_projected(projector, data) if adjoint else projected(projector, data[None])[0]
     store.write_bytes(output, tiff.encode_image(inside))
     return inside.shape
 
@@ -78,9 +75,10 @@ def projected(projector: Projector[Resident], volume: Host) -> Host:
     return projector.unpack_image(projector.forward(projector.pack_volume(padded)))
 
 
-def back_projected(projector: Projector[Resident], image: Host) -> Host:
-    """``H^T`` of light fields (frame, y, x) as volumes (frame, z, y, x), margin included."""
-    return projector.unpack_volume(projector.adjoint(projector.pack_image(image)))
+def _back_projected(projector: Projector[Resident], image: Host) -> Host:
+    """``H^T`` of a light field (1, y, x) as a volume (z, y, x), without a margin."""
+    volume = projector.fetch_inside(projector.adjoint(projector.pack_image(image)))()
+    return np.asarray(volume[0])
 
 
 def _projector(settings: Settings, rows: int, columns: int) -> NumpyProjector:
@@ -88,7 +86,3 @@ def _projector(settings: Settings, rows: int, columns: int) -> NumpyProjector:
     volume = settings.volume
     kernels = [plane_kernels(instrument, z_um, volume.samples_per_lenslet) for z_um in volume.planes_um]
     return NumpyProjector(kernels, rows, columns)
-
-
-def _without_margin(volume: Host, margin: int) -> Host:
-    return volume[:, margin : volume.shape[1] - margin, margin : volume.shape[2] - margin]

@@ -10,8 +10,9 @@ from lfcore.contracts import RunPaths, Stage, WorkItem, join
 from lfcore.errors import UsageError
 from lfcore.io import store
 from lfcore.opencl.device import choose
-from lfcore.optics.instrument import Instrument, instrument_from
-from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, octant_offsets_um, plane_kernels
+from lfcore.optics.instrument import Instrument
+from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, offsets_um, plane_kernels
+from lfcore.stages.grid import instrument_of
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, current_record, planned_hashes, process, write_json
@@ -31,8 +32,7 @@ class TransformStore:
     @classmethod
     def of_run(cls, record: RunRecord, calibration: Calibration) -> Self:
         """The store that a run shares with all runs of the same optics."""
-        pitch_px, size = calibration.lattice.mean_pitch_px, calibration.pixels_per_lenslet
-        instrument = instrument_from(record.settings, pitch_px, size)
+        instrument = instrument_of(record.settings, calibration)
         root = join(record.transforms, f"{instrument.fingerprint()}-v{KERNEL_FORMAT}")
         return cls(root, instrument, record.settings.volume.samples_per_lenslet)
 
@@ -42,9 +42,9 @@ class TransformStore:
 
     def read(self, z_um: float) -> PlaneKernels:
         """The kernels of one plane. Raises ``DataError`` for a file that is not a whole set of kernels."""
-        path = self.path(z_um)
-        size = self.instrument.pixels_per_lenslet
-        return kernels_from_bytes(store.read_bytes(path), z_um, self.samples_per_lenslet, size, path)
+        path, cell = self.path(z_um), self.instrument.cell
+        samples = cell.samples(self.samples_per_lenslet)
+        return kernels_from_bytes(store.read_bytes(path), z_um, samples, cell.pixels, path, self.instrument.symmetry)
 
     def write(self, kernels: PlaneKernels) -> None:
         """Keep the kernels of one plane, and beside them what instrument they belong to."""
@@ -75,17 +75,18 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
     return process(run, Stage.TRANSFORMS, items, prepare, listener)
 
 
-def _kernels_of(instrument: Instrument, samples: int) -> Callable[[float], PlaneKernels]:
+def _kernels_of(instrument: Instrument, samples_per_lenslet: int) -> Callable[[float], PlaneKernels]:
     """What computes the kernels of a plane, on the device that is wanted or with numpy; both agree to 1e-6."""
     devices = choose()
     if not devices:
-        return lambda z_um: plane_kernels(instrument, z_um, samples)
+        return lambda z_um: plane_kernels(instrument, z_um, samples_per_lenslet)
     from lfcore.opencl.session import Session
     from lfcore.optics.opencl_psf import DevicePointImages
 
-    points, offsets = DevicePointImages(Session(devices[0]), instrument), octant_offsets_um(instrument, samples)
-    size = instrument.pixels_per_lenslet
-    return lambda z_um: PlaneKernels(z_um, samples, size, points.host_images(z_um, offsets))
+    points, cell, symmetry = DevicePointImages(Session(devices[0]), instrument), instrument.cell, instrument.symmetry
+    samples = cell.samples(samples_per_lenslet)
+    offsets = offsets_um(instrument, samples)
+    return lambda z_um: PlaneKernels(z_um, samples, cell.pixels, points.host_images(z_um, offsets), symmetry)
 
 
 def read_calibration(run: RunPaths) -> Calibration:

@@ -1,12 +1,14 @@
 """The transform by products against complex Fourier sums, and there and back."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from lfcore.projection.cell import even_count, parity_matrix
 from lfcore.projection.fourier import CellTransform, Window
-from lfcore.projection.spectrum import frequencies, frequency_groups
+from lfcore.projection.spectrum import FrequencyGroups, frequencies, frequency_groups
 
 Floats = npt.NDArray[np.float64]
 WINDOWS = {
@@ -21,16 +23,23 @@ def random_cells(windows: tuple[Window, Window], channels: int, frames: int, see
     return np.random.default_rng(seed).normal(size=(frames, channels, windows[0].count, windows[1].count))
 
 
-def transform(length: int, planes: int, windows: tuple[Window, Window], dtype: npt.DTypeLike) -> CellTransform:
-    return CellTransform(length, planes, windows, frequency_groups(windows[0].lenslets, windows[1].lenslets), dtype)
+def transform(
+    shape: tuple[int, int], planes: int, windows: tuple[Window, Window], dtype: npt.DTypeLike
+) -> CellTransform:
+    return CellTransform(shape, planes, windows, groups_of(shape, windows), dtype)
+
+
+def groups_of(shape: tuple[int, int], windows: tuple[Window, Window]) -> FrequencyGroups:
+    """Axes of a square cell can be exchanged."""
+    return frequency_groups(windows[0].cells, windows[1].cells, shape[0] == shape[1])
 
 
 def functions(window: Window, odd: bool) -> npt.NDArray[np.complexfloating]:
     """(frequency, lenslet) whose real and imaginary parts make the pair of an even or an odd channel."""
-    cycles = frequencies(window.lenslets)[:, None]
+    cycles = frequencies(window.cells)[:, None]
     places = np.arange(window.first, window.first + window.count)
-    weight = np.sqrt(np.where(cycles == 0, 1, 2) / window.lenslets)
-    return np.asarray(weight * np.exp(2j * np.pi * cycles * places / window.lenslets) * (1j if odd else 1))
+    weight = np.sqrt(np.where(cycles == 0, 1, 2) / window.cells)
+    return np.asarray(weight * np.exp(2j * np.pi * cycles * places / window.cells) * (1j if odd else 1))
 
 
 def quartets(cells: Floats, windows: tuple[Window, Window], odd_y: bool, odd_x: bool) -> Floats:
@@ -41,31 +50,37 @@ def quartets(cells: Floats, windows: tuple[Window, Window], odd_y: bool, odd_x: 
 
 
 @pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
-@pytest.mark.parametrize(("length", "planes"), [(1, 1), (2, 3), (3, 2), (4, 1)])
-def test_columns_are_fourier_sums_in_the_parity_basis(windows: tuple[Window, Window], length: int, planes: int) -> None:
-    cells = random_cells(windows, planes * length**2, 2, seed=length)
-    model, odd = transform(length, planes, windows, np.float64), np.arange(length) >= even_count(length)
+@pytest.mark.parametrize(
+    ("shape", "planes"), [((1, 1), 1), ((2, 2), 3), ((3, 3), 2), ((4, 4), 1), ((2, 3), 2), ((5, 3), 1), ((1, 4), 2)]
+)
+def test_columns_are_fourier_sums_in_the_parity_basis(
+    windows: tuple[Window, Window], shape: tuple[int, int], planes: int
+) -> None:
+    down, right = shape
+    cells = random_cells(windows, planes * down * right, 2, seed=down)
+    model = transform(shape, planes, windows, np.float64)
+    odd_y, odd_x = (np.arange(length) >= even_count(length) for length in shape)
     columns = model.gather(model.analyse(cells), slice(None))
-    basis = parity_matrix(length, np.float64)
-    parity = np.einsum("ap,cq,fzpqyx->fzacyx", basis, basis, cells.reshape(2, planes, length, length, *cells.shape[2:]))
-    groups = frequency_groups(windows[0].lenslets, windows[1].lenslets)
-    for frame, plane, a, c in np.ndindex(2, planes, length, length):
-        found = columns[frame, :, (plane * length + a) * length + c]
-        direct = quartets(parity[frame, plane, a, c], windows, odd[a], odd[c])[groups.ky, groups.kx]
+    bases = [parity_matrix(length, np.float64) for length in shape]
+    parity = np.einsum("ap,cq,fzpqyx->fzacyx", *bases, cells.reshape(2, planes, *shape, *cells.shape[2:]))
+    groups = groups_of(shape, windows)
+    for frame, plane, a, c in np.ndindex(2, planes, *shape):
+        found = columns[frame, :, (plane * down + a) * right + c]
+        direct = quartets(parity[frame, plane, a, c], windows, odd_y[a], odd_x[c])[groups.ky, groups.kx]
         np.testing.assert_allclose(found[:, :4], direct.reshape(-1, 4), atol=1e-13)
         if groups.square:
-            other = quartets(parity[frame, plane, c, a], windows, odd[c], odd[a])[groups.kx, groups.ky]
+            other = quartets(parity[frame, plane, c, a], windows, odd_y[c], odd_x[a])[groups.kx, groups.ky]
             np.testing.assert_allclose(found[:, 4:], other.reshape(-1, 4), atol=1e-13)
 
 
 @pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
-@pytest.mark.parametrize(("length", "planes"), [(1, 1), (2, 3), (3, 2), (5, 1)])
+@pytest.mark.parametrize(("shape", "planes"), [((1, 1), 1), ((2, 2), 3), ((3, 3), 2), ((5, 5), 1), ((3, 2), 2)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-14)])
 def test_synthesis_brings_the_cells_back(
-    windows: tuple[Window, Window], length: int, planes: int, dtype: npt.DTypeLike, tolerance: float
+    windows: tuple[Window, Window], shape: tuple[int, int], planes: int, dtype: npt.DTypeLike, tolerance: float
 ) -> None:
-    cells = random_cells(windows, planes * length**2, 2, seed=10 * length).astype(dtype)
-    model = transform(length, planes, windows, dtype)
+    cells = random_cells(windows, planes * math.prod(shape), 2, seed=10 * shape[0]).astype(dtype)
+    model = transform(shape, planes, windows, dtype)
     back = model.synthesise(model.gather(model.analyse(cells), slice(None)))
     assert back.dtype == dtype
     np.testing.assert_allclose(back, cells, atol=tolerance * np.abs(cells).max())

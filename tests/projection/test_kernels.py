@@ -29,7 +29,7 @@ def test_the_octant_gives_every_position_of_the_cell(samples: int) -> None:
 def test_kernels_tell_their_reach_and_their_energy() -> None:
     optics = instrument()
     kernels = plane_kernels(optics, 25.0, 3)
-    assert kernels.radius_lenslets == np.ceil(optics.blur_radius_lenslets(25.0)) + 2
+    assert kernels.radius_cells == 2 * (np.ceil(optics.blur_radius_lenslets(25.0)) + 2,)
     assert 0.98 < kernels.energy_inside < 1.0
     assert kernels.images.dtype == np.float32
 
@@ -42,12 +42,12 @@ def file_of(array: Any, **options: Any) -> bytes:  # noqa: ANN401 - whatever num
 
 def test_a_file_brings_the_kernels_back() -> None:
     kernels = plane_kernels(instrument(), -7.0, 3)
-    back = kernels_from_bytes(kernels.to_bytes(), -7.0, 3, 5, "here")
-    assert (back.z_um, back.samples_per_lenslet, back.pixels_per_lenslet) == (-7.0, 3, 5)
+    back = kernels_from_bytes(kernels.to_bytes(), -7.0, (3, 3), (5, 5), "here")
+    assert (back.z_um, back.samples, back.pixels) == (-7.0, (3, 3), (5, 5))
     np.testing.assert_array_equal(back.images, kernels.images)
 
 
-WHOLE = PlaneKernels(0.0, 3, 5, np.ones((3, 15, 15), np.float32)).to_bytes()
+WHOLE = PlaneKernels(0.0, (3, 3), (5, 5), np.ones((3, 15, 15), np.float32)).to_bytes()
 
 
 class Explosive:
@@ -78,9 +78,9 @@ class Explosive:
 )
 def test_what_is_no_transform_file_is_refused_by_name(content: bytes) -> None:
     with pytest.raises(DataError, match=r"^store/z_0\.npy: .*delete it and run") as caught:
-        kernels_from_bytes(content, 0.0, 3, 5, "store/z_0.npy")
+        kernels_from_bytes(content, 0.0, (3, 3), (5, 5), "store/z_0.npy")
     assert "\n" not in str(caught.value)
 
 
 def test_the_whole_file_is_taken() -> None:
-    assert kernels_from_bytes(WHOLE, 0.0, 3, 5, "here").radius_lenslets == 1
+    assert kernels_from_bytes(WHOLE, 0.0, (3, 3), (5, 5), "here").radius_cells == (1, 1)

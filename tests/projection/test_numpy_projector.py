@@ -48,8 +48,7 @@ def random_volume(model: NumpyProjector, frames: int, seed: int) -> Floats:
 
 
 def random_image(model: NumpyProjector, frames: int, seed: int) -> Floats:
-    size = model.pixels
-    return np.random.default_rng(seed).normal(size=(frames, model.rows * size, model.columns * size))
+    return np.random.default_rng(seed).normal(size=(frames, *model.image_shape))
 
 
 def forward(model: NumpyProjector, volume: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -62,7 +61,7 @@ def adjoint(model: NumpyProjector, image: npt.NDArray[np.floating]) -> npt.NDArr
 
 def direct_sum(optics: Instrument, samples: int, model: NumpyProjector, volume: Floats) -> Floats:
     """Every voxel's own point image, added up on pixels."""
-    size, margin = optics.pixels_per_lenslet, model.margin_lenslets
+    size, margin = optics.pixels_per_lenslet, model.margin_cells[0]
     shape = (model.rows + 2 * margin) * size, (model.columns + 2 * margin) * size
     total = np.zeros(shape)
     for plane, a, c in product(range(model.planes), range(samples), range(samples)):
@@ -123,7 +122,7 @@ def test_one_lateral_position_is_a_convolution_of_the_upsampled_plane(size: int)
     upsampled = np.zeros([length * size for length in lit.shape])
     upsampled[::size, ::size] = lit
     whole = fftconvolve(upsampled, kernel, mode="full")
-    start = (kernel.shape[0] // size // 2 + model.margin_lenslets) * size
+    start = (kernel.shape[0] // size // 2 + model.margin_cells[0]) * size
     expected = whole[start:, start:][: 6 * size, : 4 * size]
     np.testing.assert_allclose(forward(model, volume)[0], expected, atol=1e-6 * expected.max())
 
@@ -145,7 +144,7 @@ def test_an_empty_plane_adds_nothing() -> None:
     model, alone = projector(optics, 2, (4, 4)), projector(optics, 2, (4, 4), PLANES_UM[1:2])
     volume = random_volume(model, 1, seed=6)
     volume[:, [0, 2]] = 0
-    edge = (model.margin_lenslets - alone.margin_lenslets) * 2
+    edge = (model.margin_cells[0] - alone.margin_cells[0]) * 2
     expected = forward(alone, volume[:, 1:2, edge:-edge, edge:-edge])
     np.testing.assert_allclose(forward(model, volume), expected, atol=1e-6 * expected.max())
     assert np.abs(forward(model, np.zeros_like(volume))).max() == 0
@@ -162,13 +161,13 @@ def test_packing_is_undone_by_unpacking() -> None:
     volume, image = random_volume(model, 2, seed=7), random_image(model, 2, seed=8)
     np.testing.assert_array_equal(model.unpack_volume(model.pack_volume(volume)), volume)
     np.testing.assert_array_equal(model.unpack_image(model.pack_image(image)), image)
-    assert model.volume_shape == (3, (4 + 2 * model.margin_lenslets) * 3, (3 + 2 * model.margin_lenslets) * 3)
+    assert model.volume_shape == (3, (4 + 2 * model.margin_cells[0]) * 3, (3 + 2 * model.margin_cells[0]) * 3)
 
 
 def test_the_back_projection_stays_on_the_volume() -> None:
     """Nothing is kept of the periodic grid outside the volume, lest a solver fill it."""
     model = projector(instrument(), 2, (8, 1))
-    assert max(model.grid) > model.columns + 2 * model.margin_lenslets
+    assert max(model.grid) > model.columns + 2 * model.margin_cells[0]
     resident = model.adjoint(model.pack_image(np.ones((1, 40, 5))))
     assert resident.size == np.prod(model.volume_shape)
     assert np.count_nonzero(resident) == resident.size
@@ -176,7 +175,7 @@ def test_the_back_projection_stays_on_the_volume() -> None:
 
 def test_what_is_fetched_is_the_volume_without_its_margin() -> None:
     model = projector(instrument(), 3, (4, 3))
-    volume, edge = random_volume(model, 2, seed=13), 3 * model.margin_lenslets
+    volume, edge = random_volume(model, 2, seed=13), 3 * model.margin_cells[0]
     np.testing.assert_array_equal(model.fetch_inside(model.pack_volume(volume))(), volume[..., edge:-edge, edge:-edge])
 
 
@@ -219,5 +218,5 @@ def test_a_volume_of_another_shape_is_refused(planes: int) -> None:
 def test_a_projector_of_nothing_is_refused() -> None:
     with pytest.raises(SettingsError, match="0 planes over 4 x 4"):
         NumpyProjector([], 4, 4)
-    with pytest.raises(SettingsError, match="over 0 x 4 lenslets"):
+    with pytest.raises(SettingsError, match="over 0 x 4 cells"):
         NumpyProjector([kernels_of(instrument(), 0.0, 1)], 0, 4)

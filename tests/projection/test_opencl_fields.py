@@ -6,7 +6,7 @@ import pytest
 
 from lfcore.errors import SettingsError
 from lfcore.opencl.device import Device
-from lfcore.projection.numpy_projector import UNSEEN
+from lfcore.projection.numpy_steps import UNSEEN
 from lfcore.projection.opencl_fields import Field, Side
 from lfcore.projection.opencl_projector import OpenclProjector
 from tests.devices import PoisonedSession
@@ -92,7 +92,7 @@ def test_volumes_come_back_without_their_margin_beside_other_work(pair: Pair, mo
     generator = np.random.default_rng(37)
     volumes = [pair.volumes(generator) for _ in range(3)]
     waiting = [model.fetch_inside(model.pack_volume(volume)) for volume in volumes]
-    edge = pair.twin.margin_lenslets * CASE.samples
+    edge = pair.twin.margin_cells[0] * CASE.samples
     for wait, volume in zip(waiting, volumes, strict=True):
         np.testing.assert_array_equal(wait(), volume[:, :, edge:-edge, edge:-edge])
 

@@ -50,8 +50,8 @@ def fourier_sum(
     kernel: PlaneKernels, groups: npt.NDArray[np.int32], grid: tuple[int, int]
 ) -> npt.NDArray[np.complex128]:
     """(group, a, c, u, v) ``sum over m of h[m] exp(-2 pi i k m / L)`` of the image of every sample (a, c)."""
-    samples, pixels, lenslets = kernel.samples_per_lenslet, kernel.pixels_per_lenslet, 2 * kernel.radius_lenslets + 1
-    offsets = np.arange(lenslets) - kernel.radius_lenslets
+    samples, pixels, lenslets = kernel.samples[0], kernel.pixels[0], 2 * kernel.radius_cells[0] + 1
+    offsets = np.arange(lenslets) - kernel.radius_cells[0]
     down, across = (np.exp(-2j * np.pi / grid[axis] * np.outer(groups[:, axis], offsets)) for axis in (0, 1))
     result = np.empty((len(groups), samples, samples, pixels, pixels), complex)
     for a, c in product(range(samples), repeat=2):
@@ -114,7 +114,7 @@ def test_halves_are_the_fourier_sums_rounded(session: PoisonedSession, name: str
 @pytest.mark.parametrize("pixels", [4, 5])
 def test_point_images(session: PoisonedSession, pixels: int) -> None:
     kernels = [plane_kernels(instrument(pixels_per_lenslet=pixels), z_um, 3) for z_um in (-8.0, 5.0)]
-    case = Case(3, pixels, tuple(kernel.radius_lenslets for kernel in kernels), 5, 4)
+    case = Case(3, pixels, tuple(kernel.radius_cells[0] for kernel in kernels), 5, 4)
     assert_alike(session, layout_of(session, case), kernels, 1e-6)
 
 

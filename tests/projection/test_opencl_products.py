@@ -177,7 +177,7 @@ def test_richardson_lucy(pair_of: Maker, name: str, kind: str, accelerate: bool)
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_instrument(session: PoisonedSession, kind: str) -> None:
     kernels = [plane_kernels(instrument(), z_um, 3) for z_um in (-8.0, 0.0, 5.0)]
-    case = Case(3, 5, tuple(kernel.radius_lenslets for kernel in kernels), 7, 8, frames=2)
+    case = Case(3, 5, tuple(kernel.radius_cells[0] for kernel in kernels), 7, 8, frames=2)
     pair = projector_pair(session, case, kernels, half=True, products=KINDS[kind])
     generator = np.random.default_rng(89)
     volume, image = pair.volumes(generator), pair.images(generator)

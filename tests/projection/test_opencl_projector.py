@@ -99,7 +99,7 @@ def test_forward_and_adjoint_are_the_twins(pair_of: Maker, name: str) -> None:
     pair, generator = pair_of(name), np.random.default_rng(52)
     volume, image = pair.volumes(generator), pair.images(generator)
     assert pair.device.volume_shape == pair.twin.volume_shape
-    assert pair.device.margin_lenslets == pair.twin.margin_lenslets
+    assert pair.device.margin_cells == pair.twin.margin_cells
     assert distance(forward(pair.device, volume), twin_forward(pair, volume)) < SINGLE
     assert distance(adjoint(pair.device, image), twin_adjoint(pair, image)) < SINGLE
 
@@ -272,7 +272,7 @@ def test_one_lateral_position_is_a_convolution_of_the_upsampled_plane(session: P
 @pytest.mark.parametrize(("size", "samples", "tiles"), [(5, 3, (1, 1)), (4, 2, (1, 1)), (5, 2, (2, 2))])
 def test_an_instrument(session: PoisonedSession, size: int, samples: int, tiles: tuple[int, int]) -> None:
     kernels = [plane_kernels(instrument(pixels_per_lenslet=size), z_um, samples) for z_um in (-8.0, 0.0, 5.0)]
-    case = Case(samples, size, tuple(kernel.radius_lenslets for kernel in kernels), 7, 8, tiles, 2)
+    case = Case(samples, size, tuple(kernel.radius_cells[0] for kernel in kernels), 7, 8, tiles, 2)
     pair, generator = projector_pair(session, case, kernels), np.random.default_rng(69)
     volume, image = pair.volumes(generator), pair.images(generator)
     assert distance(forward(pair.device, volume), twin_forward(pair, volume)) < SINGLE
@@ -283,7 +283,7 @@ def test_an_instrument(session: PoisonedSession, size: int, samples: int, tiles:
     )
     # Far out in the margin next to nothing of a voxel is seen, and single precision divides rounding by rounding there.
     # Alone that stays outside; with acceleration the inner products carry it everywhere.
-    edge = pair.twin.margin_lenslets * samples
+    edge = pair.twin.margin_cells[0] * samples
     inside = [estimate.volume[:, :, edge:-edge, edge:-edge] for estimate in plain]
     assert distance(*inside) < SINGLE
     np.testing.assert_allclose(plain[0].residuals, plain[1].residuals, rtol=1e-5)

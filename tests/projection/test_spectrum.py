@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lfcore.projection.spectrum import SQUARE_LIMIT, frequencies, frequency_groups, grid_lenslets
+from lfcore.projection.spectrum import SQUARE_LIMIT, frequencies, frequency_groups, grid_cells
 
 GRIDS = [(1, 1), (4, 4), (5, 5), (6, 6), (4, 9), (9, 4), (5, 8), (1, 6)]
 
@@ -37,11 +37,11 @@ def test_a_square_grid_needs_half_the_matrices() -> None:
 
 
 def test_the_grid_is_square_unless_that_costs_too_much() -> None:
-    assert grid_lenslets(20, 24) == (24, 24)
-    oblong = grid_lenslets(10, 40)
+    assert grid_cells(20, 24) == (24, 24)
+    oblong = grid_cells(10, 40)
     assert oblong[0] < oblong[1]
     for rows, columns in [(7, 7), (13, 11), (10, 40), (41, 11)]:
-        grid = grid_lenslets(rows, columns)
+        grid = grid_cells(rows, columns)
         assert grid[0] >= rows
         assert grid[1] >= columns
         assert grid[0] == grid[1] or max(grid) ** 2 > SQUARE_LIMIT * grid[0] * grid[1]

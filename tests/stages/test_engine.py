@@ -73,7 +73,7 @@ def test_less_memory_gives_the_same_volume_in_tiles_without_seams(
     expected: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    case = Case(ROWS, COLUMNS, 5, 2, tuple(kernel.radius_lenslets for kernel in kernels))
+    case = Case(ROWS, COLUMNS, 5, 2, tuple(kernel.radius_cells[0] for kernel in kernels))
     whole = plan_device(cpu_device, cpu_device.memory_bytes, case, 1).needed_bytes
     monkeypatch.setenv(MEMORY_VARIABLE, str(0.8 * whole / 2**30))
     engine = Engine(cpu_device, kernels, calibration)
@@ -126,7 +126,7 @@ def test_when_no_smaller_plan_is_left_the_error_says_so(
 
 
 def test_a_plan_for_another_device_is_refused(cpu_device: Device, kernels: list[PlaneKernels]) -> None:
-    case = Case(ROWS, COLUMNS, 5, 2, tuple(kernel.radius_lenslets for kernel in kernels))
+    case = Case(ROWS, COLUMNS, 5, 2, tuple(kernel.radius_cells[0] for kernel in kernels))
     elsewhere = plan_device(replace(cpu_device, selector="9:9"), cpu_device.memory_bytes, case, 1)
     with pytest.raises(SettingsError, match="cannot be used on"):
         projector_for(Session(cpu_device), elsewhere, kernels)

@@ -44,7 +44,7 @@ def test_every_plane_gets_its_kernels(tiny_dataset: MakeDataset, tmp_path: Path)
         expected = plane_kernels(store.instrument, z_um, 2)
         np.testing.assert_array_equal(store.read(z_um).images, expected.images)
         content = Path(store.path(z_um)).read_bytes()
-        assert kernels_from_bytes(content, z_um, 2, 10, "file").radius_lenslets == expected.radius_lenslets
+        assert kernels_from_bytes(content, z_um, (2, 2), (10, 10), "file").radius_cells == expected.radius_cells
     for record in records(run):
         assert record["reused"] is False
         assert 0.95 < record["energy_inside"] <= 1
