@@ -48,6 +48,8 @@ VERBS = {
     "work": Verb("lfcore.cli.work", "a container's entry point: this job's slice of its list"),
     "psf": Verb("lfcore.cli.psf", "the camera image of one point"),
     "project": Verb("lfcore.cli.project", "the ideal light field of a volume, or the transpose"),
+    "rectify": Verb("lfcore.cli.rectify", "a frame resampled to the lenslets, or its views"),
+    "refocus": Verb("lfcore.cli.refocus", "a frame's focal stack, the quick look"),
 }
 
 

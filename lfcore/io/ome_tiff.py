@@ -1,4 +1,4 @@
-"""One volume as OME-TIFF: BigTIFF, voxel sizes in um, and where it came from as a map annotation.
+"""Volumes and images as OME-TIFF: BigTIFF, voxel sizes in um, and where they came from as a map annotation.
 
 A uint16 volume's scale and offset (see `quantise`) are in the map annotation too.
 """
@@ -36,20 +36,28 @@ def write_volume(
     if dtype == "uint16":
         scale, offset = quantisation(volume)
         notes |= {"scale": repr(scale), "offset": repr(offset)}
-    metadata: dict[str, object] = {
-        "axes": "ZYX",
-        **{f"PhysicalSize{axis}": size for axis, size in zip("ZYX", voxel_um, strict=True)},
-        **{f"PhysicalSize{axis}Unit": "µm" for axis in "ZYX"},
-        "MapAnnotation": notes,
-    }
+    plane: dict[str, object] = {}
     if delta_t_s is not None:
-        metadata["Plane"] = {"DeltaT": [delta_t_s] * len(volume), "DeltaTUnit": ["s"] * len(volume)}
+        plane = {"Plane": {"DeltaT": [delta_t_s] * len(volume), "DeltaTUnit": ["s"] * len(volume)}}
     stored = quantise(volume, scale, offset) if dtype == "uint16" else np.asarray(volume, np.float32)
-    buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer, stored, ome=True, bigtiff=True, photometric="minisblack", compression="zlib", metadata=metadata
-    )
-    store.write_bytes(path, buffer.getvalue())
+    _write(path, stored, "ZYX", dict(zip("ZYX", voxel_um, strict=True)), notes, plane)
+
+
+def write_image(
+    path: str,
+    image: npt.NDArray[np.floating[Any]],
+    pixel_um: tuple[float, float],
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write an image (y, x), or views (v, u, y, x), atomically as float32, NaN where missing.
+
+    OME has no axes for views: ``v`` goes as time and ``u`` as z, which viewers show as two sliders, and a note says
+    so. ``pixel_um`` is (y, x) in um, ``notes`` any key and value texts. Raises ``TemporaryError`` on a full disk.
+    """
+    meaning = {"axes": "v u y x (v as T, u as Z)"} if image.ndim == 4 else {}
+    axes = "YX" if image.ndim == 2 else "TZYX"
+    entries = {"Namespace": NAMESPACE, **meaning, **(notes or {})}
+    _write(path, np.asarray(image, np.float32), axes, dict(zip("YX", pixel_um, strict=True)), entries)
 
 
 def read_volume(path: str) -> npt.NDArray[np.float32]:
@@ -65,6 +73,28 @@ def read_volume(path: str) -> npt.NDArray[np.float32]:
     if not {"scale", "offset"} <= notes.keys():
         raise DataError(f"{path}: states no scale for its 16 bits; reconstruct the frame again")
     return restore(stored, float(notes["scale"]), float(notes["offset"]))
+
+
+def _write(
+    path: str,
+    stored: npt.NDArray[Any],
+    axes: str,
+    size_um: Mapping[str, float],
+    notes: Mapping[str, str],
+    more: Mapping[str, object] | None = None,
+) -> None:
+    metadata = {
+        "axes": axes,
+        **{f"PhysicalSize{axis}": size for axis, size in size_um.items()},
+        **{f"PhysicalSize{axis}Unit": "µm" for axis in size_um},
+        "MapAnnotation": notes,
+        **(more or {}),
+    }
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer, stored, ome=True, bigtiff=True, photometric="minisblack", compression="zlib", metadata=metadata
+    )
+    store.write_bytes(path, buffer.getvalue())
 
 
 def _notes(ome_xml: str) -> dict[str, str]:
