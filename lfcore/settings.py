@@ -60,6 +60,10 @@ class Layers(Section):
     immersion_design_index: float | None = Field(
         default=None, ge=1, le=2.5, description="index that the objective is designed for; default: the one in use"
     )
+    immersion_design_um: Positive | None = Field(
+        default=None,
+        description="thickness of immersion that the objective is designed for, um; where its index is another",
+    )
     coverslip_um: float = Field(default=170.0, ge=0, allow_inf_nan=False, description="thickness of the coverslip, um")
     coverslip_design_um: float = Field(
         default=170.0, ge=0, allow_inf_nan=False, description="thickness that the objective is designed for, um"
@@ -69,6 +73,20 @@ class Layers(Section):
     focus_depth_um: float = Field(
         default=0.0, ge=0, allow_inf_nan=False, description="depth of the native object plane below the coverslip, um"
     )
+
+    @model_validator(mode="after")
+    def _immersion_is_known(self) -> Self:
+        if self.immersion_design_index in (None, self.immersion_index) or self.immersion_design_um is not None:
+            return self
+        raise ValueError("immersion_design_um: must be given where immersion_design_index is not immersion_index")
+
+    @property
+    def smallest_index(self) -> tuple[str, float]:
+        """Name and value of the smallest index between sample and objective, which bounds the numerical aperture."""
+        names = ("immersion_index", "immersion_design_index", "coverslip_index", "coverslip_design_index")
+        indices = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        name = min(indices, key=lambda name: indices[name])
+        return name, indices[name]
 
 
 class MeasuredPsf(Section):
@@ -105,7 +123,8 @@ class Microscope(Section):
     def _aperture_fits_index(self) -> Self:
         name, index = "medium_index", self.medium_index
         if self.layers is not None:
-            name, index = "layers.immersion_index", self.layers.immersion_index
+            smallest, index = self.layers.smallest_index
+            name = f"layers.{smallest}"
         if self.numerical_aperture >= index:
             raise ValueError(f"numerical_aperture {self.numerical_aperture:g} must be below {name} {index:g}")
         if isinstance(self.wavelength_um, list) and not self.wavelength_um:
@@ -137,6 +156,10 @@ class MicrolensArray(Section):
         default=None, description="distance from array to camera, um; default: the focal length"
     )
     lattice: Literal["square", "hexagonal", "none"] = Field(default="square", description="arrangement of the lenslets")
+    arrangement: Literal["square", "rows", "columns"] = Field(
+        default="square",
+        description="with lattice 'none': lenslets in a square lattice, in hexagonal rows along x, or columns along y",
+    )
     aperture: Literal["square", "hexagonal", "round"] | None = Field(
         default=None,
         description="shape of one lenslet; default: the lattice's cell, without gaps; square where there is none",
@@ -155,6 +178,8 @@ class MicrolensArray(Section):
             raise ValueError(
                 f"aperture '{self.aperture}' does not tile lattice '{self.lattice}'; leave it out or say 'round'"
             )
+        if self.lattice != "none" and self.arrangement != "square":
+            raise ValueError(f"arrangement '{self.arrangement}': only lattice 'none' has one; leave it out")
         if self.aperture_um is not None and self.aperture_um > self.pitch_um:
             raise ValueError(f"aperture_um {self.aperture_um:g} must not exceed pitch_um {self.pitch_um:g}")
         return self
@@ -231,6 +256,16 @@ class Volume(Section):
         count = math.floor(span + 1e-6) + 1
         return tuple(round(self.z_um.start + index * self.z_um.step, 6) + 0.0 for index in range(count))
 
+    @property
+    def plane_step_um(self) -> float | None:
+        """Distance of planes, um; None where it is not the same for all or there is but one in a list."""
+        if isinstance(self.z_um, ZRange):
+            return self.z_um.step
+        steps = [above - below for below, above in pairwise(self.z_um)]
+        if not steps or max(steps) - min(steps) > 1e-6 * max(steps):
+            return None
+        return steps[0]
+
 
 class Reconstruction(Section):
     """How the volume is estimated."""
@@ -264,6 +299,27 @@ class Settings(Section):
     volume: Volume
     reconstruction: Reconstruction = Reconstruction()
     output: Output = Output()
+
+    @model_validator(mode="after")
+    def _a_pupil_array_is_described(self) -> Self:
+        array, measured = self.microlens_array, self.microscope.measured_psf
+        if array.lattice == "none" and array.fourier_lens_mm is None and measured is None:
+            raise ValueError("lattice 'none' needs microlens_array.fourier_lens_mm or microscope.measured_psf")
+        if array.lattice != "none" and array.fourier_lens_mm is not None:
+            raise ValueError(f"microlens_array.fourier_lens_mm belongs to lattice 'none', not to '{array.lattice}'")
+        if array.lattice == "none" and self.volume.samples_per_lenslet != 1:
+            raise ValueError("volume.samples_per_lenslet must be 1 with lattice 'none', whose voxels are camera pixels")
+        return self
+
+    @model_validator(mode="after")
+    def _boxes_have_a_depth(self) -> Self:
+        if self.volume.voxels != "boxes":
+            return self
+        if self.microscope.measured_psf is not None:
+            raise ValueError("volume.voxels: a measured_psf is of points, not of 'boxes'; say 'points'")
+        if self.volume.plane_step_um is None:
+            raise ValueError("volume.voxels 'boxes' needs planes at equal distances; say z_um: {start, stop, step}")
+        return self
 
     @property
     def nominal_pitch_px(self) -> float:

@@ -14,6 +14,7 @@ Real = npt.NDArray[np.float64]
 MINIMUM_OVERSAMPLING = 3
 BAND_FACTOR = 4.4
 GUARD_LENSLETS = 1.0
+PUPIL_GUARD_LENSLETS = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Axis:
         return self.window // self.oversampling
 
     @property
+    def length_um(self) -> float:
+        """Length of all samples: frequencies are apart by one over it."""
+        return self.size * self.step_um
+
+    @property
     def start(self) -> int:
         """First sample of the window."""
         return (self.size - self.window) // 2
@@ -49,11 +55,11 @@ class Axis:
 
     def half_frequencies(self) -> Real:
         """(size // 2 + 1,) the frequencies that are not negative, rising, 1/um at the array."""
-        return np.arange(self.size // 2 + 1) / (self.size * self.step_um)
+        return np.arange(self.size // 2 + 1) / self.length_um
 
     def whole_frequencies(self) -> npt.NDArray[np.intp]:
         """(size,) the signed frequencies in FFT order, cycles a grid."""
-        return np.rint(fftfreq(self.size, 1 / self.size)).astype(np.intp)
+        return np.asarray(np.rint(fftfreq(self.size, 1 / self.size)), dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -65,19 +71,28 @@ class Grid:
 
 
 def make_grid(
-    instrument: Instrument, wavelength_um: float, cells: tuple[int, int], guard_lenslets: float = GUARD_LENSLETS
+    instrument: Instrument,
+    wavelength_um: float,
+    cells: tuple[int, int],
+    guard_lenslets: float | None = None,
+    z_um: float = 0.0,
 ) -> Grid:
     """A grid that keeps ``cells`` (y, x) cells of the array, odd numbers, and samples the field finely enough.
 
     The field's band is ``NA/(M lambda)`` from the pupil plus ``pitch/(2 f lambda)`` from the slope at a lenslet's edge;
     its intensity has twice that, and the kink of the phase at the edges has no limit at all. Four samples a period of
-    the band, and three a pixel at least, keep a point image within 1 % of one computed on a much finer grid.
+    the band, and three a pixel at least, keep a point image within 1 % of one computed on a much finer grid. Of an
+    array in the pupil the first part is ``M blur(z) / (f_F lambda)``, and the window itself leaves room.
     """
-    band = instrument.numerical_aperture / (instrument.magnification * wavelength_um) + instrument.pitch_um / (
-        2 * instrument.focal_length_um * wavelength_um
-    )
+    slope, guard = instrument.numerical_aperture / instrument.magnification, GUARD_LENSLETS
+    if instrument.lattice == "none":
+        blur_um = instrument.blur_radius_lenslets(z_um) * instrument.object_pitch_um
+        slope = blur_um * instrument.image_magnification / instrument.sensor_distance_um
+        guard = PUPIL_GUARD_LENSLETS
+    band = (slope + instrument.pitch_um / (2 * instrument.focal_length_um)) / wavelength_um
+    guard_um = instrument.pitch_um * (guard if guard_lenslets is None else guard_lenslets)
     down, right = (
-        _axis(count * pixels, size_um / pixels, band, guard_lenslets * instrument.pitch_um)
+        _axis(count * pixels, size_um / pixels, band, guard_um)
         for count, pixels, size_um in zip(cells, instrument.cell.pixels, instrument.cell.size_um, strict=True)
     )
     return Grid(down, right)

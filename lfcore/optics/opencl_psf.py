@@ -11,10 +11,11 @@ import pyopencl
 
 from lfcore.errors import UnavailableError
 from lfcore.opencl.session import Lease, Session
+from lfcore.optics.array import transmission
 from lfcore.optics.grid import Axis, Grid, make_grid
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.line_transform import LineTransform, line_transform
-from lfcore.optics.psf import lenslets, pupil, pupil_edge, pupil_energy, ramp
+from lfcore.optics.waves import pupil, pupil_edge, pupil_energy, ramp
 
 FILES = ("radix.cl", "line.cl", "field.cl")
 BATCH_BYTES = 2**30
@@ -160,8 +161,8 @@ class _Field:
         """Queue the images of all offsets at ``z_um`` times ``weight``, to be added to ``images`` if not the first."""
         grid, points = self.layout.grid, len(self.offsets_um)
         squares = math.ceil(_edge(self.instrument, self.wavelength_um, grid) ** 2)
-        squared = np.arange(squares, dtype=np.float64) * self.step**2
-        table = pupil(self.instrument, self.wavelength_um, self.step, squared, z_um).astype(np.complex64)
+        frequencies = np.zeros(1), np.sqrt(np.arange(squares)) * self.step
+        table = pupil(self.instrument, self.wavelength_um, Grid(grid, grid), frequencies, z_um)[0].astype(np.complex64)
         pupil_table = self.session.upload(table)
         scale = weight * self.step**2 / grid.size**2 / pupil_energy(self.instrument, self.wavelength_um)
         batch = max(1, min(points, batch_bytes // self.layout.stored_bytes))
@@ -200,7 +201,7 @@ class _Field:
     def _one_lenslet(self) -> npt.NDArray[np.complex64]:
         cell = _cell(self.instrument, self.layout.grid)
         one = replace(self.layout.grid, window=cell, size=cell)
-        return lenslets(self.instrument, self.wavelength_um, Grid(one, one)).astype(np.complex64)
+        return transmission(self.instrument, self.wavelength_um, Grid(one, one)).astype(np.complex64)
 
     def _travel(self) -> Lease:
         """The angular spectrum's factor at every place of a transformed field."""

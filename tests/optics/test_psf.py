@@ -9,7 +9,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import j1
 
-from lfcore.optics.psf import point_images, pupil_energy
+from lfcore.optics.psf import point_images
+from lfcore.optics.waves import pupil_energy
 from tests.instruments import described, instrument
 
 NOTHING = {"focal_length_um": 1e9, "sensor_distance_um": 1e-6}
