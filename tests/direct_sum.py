@@ -20,7 +20,7 @@ def images_of(optics: Instrument, z_um: float, samples_per_lenslet: int) -> Imag
     samples = cell.samples(samples_per_lenslet)
     places = {
         (a, c): tuple(
-            ((index + 0.5) / count - 0.5) * side_um / optics.magnification
+            ((index + 0.5) / count - 0.5) * side_um / optics.image_magnification
             for index, count, side_um in zip((a, c), samples, cell.size_um, strict=True)
         )
         for a, c in product(*map(range, samples))

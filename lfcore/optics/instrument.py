@@ -25,7 +25,9 @@ class Cell:
     size_um: tuple[float, float]
 
     def samples(self, samples_per_lenslet: int) -> tuple[int, int]:
-        """Volume samples of the cell along y and x: ``samples_per_lenslet`` along the shorter side."""
+        """Volume samples of the cell along y and x: ``samples_per_lenslet`` along the shorter side; of a pixel, one."""
+        if self.pixels == (1, 1):
+            return 1, 1
         shorter = min(self.size_um)
         down, right = (round(samples_per_lenslet * side / shorter) for side in self.size_um)
         return down, right

@@ -1,6 +1,7 @@
 """Kernels of one plane: the point images from which every other image follows by symmetry and whole-cell shifts."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,11 +59,16 @@ class PlaneKernels:
         return buffer.getvalue()
 
 
+def largest_radius(kernels: Sequence[PlaneKernels]) -> tuple[int, int]:
+    """Cells (y, x) that the widest blur reaches."""
+    down, right = zip(*(kernel.radius_cells for kernel in kernels), strict=True)
+    return max(down), max(right)
+
+
 def offsets_um(instrument: Instrument, samples: tuple[int, int]) -> list[tuple[float, float]]:
     """Lateral positions (dy, dx) of ``cell.positions(samples, instrument.symmetry)``, um in the object."""
     down, right = (
-        sample_offsets(count) * size_um / instrument.magnification
-        for count, size_um in zip(samples, instrument.cell.size_um, strict=True)
+        sample_offsets(count) * side_um for count, side_um in zip(samples, instrument.object_cell_um, strict=True)
     )
     return [(float(down[a]), float(right[c])) for a, c in positions(samples, instrument.symmetry)]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lfcore.errors import SettingsError
 from lfcore.projection.cell import Array
 from lfcore.projection.fourier import CellTransform, Window
-from lfcore.projection.kernels import PlaneKernels
+from lfcore.projection.kernels import PlaneKernels, largest_radius
 from lfcore.projection.matrices import matrices
 from lfcore.projection.numpy_steps import NumpySteps
 from lfcore.projection.parity import Turns, parity_classes
@@ -129,12 +129,6 @@ class NumpyProjector(NumpySteps):
     def _multiply_transposed(self, matrices: Array, columns: Array, out: Array) -> None:
         """Image columns to volume columns."""
         _multiply_transposed(matrices, columns if self._turns.count == 1 else self._turns.spread(columns), out)
-
-
-def largest_radius(kernels: Sequence[PlaneKernels]) -> tuple[int, int]:
-    """Cells (y, x) that the widest blur reaches."""
-    down, right = zip(*(kernel.radius_cells for kernel in kernels), strict=True)
-    return max(down), max(right)
 
 
 def _in_small_blocks(matrices: Array, columns: int) -> Array:

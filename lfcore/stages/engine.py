@@ -13,8 +13,8 @@ from lfcore.errors import DeviceMemoryError
 from lfcore.opencl.device import Device, usable_bytes
 from lfcore.projection.device_memory import Case
 from lfcore.projection.device_plan import DevicePlan, plan_device, smaller_plan
+from lfcore.projection.host import host_projector, why_not_on_a_device
 from lfcore.projection.kernels import PlaneKernels
-from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.protocol import Projector
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class Engine:
-    """Rectifies and projects for one calibration, on ``device`` or, without one, with numpy."""
+    """Rectifies and projects for one calibration, on ``device`` where its kernels can, else with numpy."""
 
     def __init__(
         self,
@@ -36,6 +36,10 @@ class Engine:
         accelerate: bool = False,
         frames: int = 1,
     ) -> None:
+        why_not = why_not_on_a_device(kernels[0])
+        if device is not None and why_not is not None:
+            LOG.info("%s: not used, its kernels cannot do %s; numpy does", device, why_not)
+            device = None
         self.device, self.kernels, self.calibration, self.frames = device, kernels, calibration, frames
         self.session: Session | None = None
         self._plan: DevicePlan | None = None
@@ -66,7 +70,7 @@ class Engine:
 
     def _build(self) -> Projector[Any]:
         if self.device is None:
-            return NumpyProjector(self.kernels, self.calibration.rows, self.calibration.columns)
+            return host_projector(self.kernels, self.calibration.rows, self.calibration.columns)
         # Only with a device, since the extra that brings OpenCL may not be installed.
         from lfcore.opencl.session import Session
         from lfcore.projection.opencl_planned import projector_for

@@ -20,7 +20,7 @@ def volume_grid(settings: Settings, calibration: Calibration) -> VolumeGrid:
     """The grid on which volumes are written: all planes, and the samples of each whole cell."""
     instrument, planes = instrument_of(settings, calibration), settings.volume.planes_um
     down, right = instrument.cell.samples(settings.volume.samples_per_lenslet)
-    height_um, width_um = (side_um / instrument.magnification for side_um in instrument.cell.size_um)
+    height_um, width_um = instrument.object_cell_um
     return VolumeGrid(
         shape=(len(planes), calibration.rows * down, calibration.columns * right),
         voxel_um=(plane_step_um(planes), height_um / down, width_um / right),

@@ -9,8 +9,8 @@ from lfcore.errors import DataError, UsageError
 from lfcore.io import sources, store, tiff
 from lfcore.optics.instrument import instrument_from
 from lfcore.optics.psf import point_images
+from lfcore.projection.host import host_projector
 from lfcore.projection.kernels import plane_kernels
-from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.protocol import Host, Projector, Resident
 from lfcore.settings import Settings
 from lfcore.stages.dataset import read_settings
@@ -81,8 +81,8 @@ def _back_projected(projector: Projector[Resident], image: Host) -> Host:
     return np.asarray(volume[0])
 
 
-def _projector(settings: Settings, rows: int, columns: int) -> NumpyProjector:
+def _projector(settings: Settings, rows: int, columns: int) -> Projector[Any]:
     instrument = instrument_from(settings)
     volume = settings.volume
     kernels = [plane_kernels(instrument, z_um, volume.samples_per_lenslet) for z_um in volume.planes_um]
-    return NumpyProjector(kernels, rows, columns)
+    return host_projector(kernels, rows, columns)

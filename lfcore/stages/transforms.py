@@ -77,7 +77,7 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
 
 def _kernels_of(instrument: Instrument, samples_per_lenslet: int) -> Callable[[float], PlaneKernels]:
     """What computes the kernels of a plane, on the device that is wanted or with numpy; both agree to 1e-6."""
-    devices = choose()
+    devices = choose() if _device_does(instrument) else []
     if not devices:
         return lambda z_um: plane_kernels(instrument, z_um, samples_per_lenslet)
     from lfcore.opencl.session import Session
@@ -87,6 +87,13 @@ def _kernels_of(instrument: Instrument, samples_per_lenslet: int) -> Callable[[f
     samples = cell.samples(samples_per_lenslet)
     offsets = offsets_um(instrument, samples)
     return lambda z_um: PlaneKernels(z_um, samples, cell.pixels, points.host_images(z_um, offsets), symmetry)
+
+
+def _device_does(instrument: Instrument) -> bool:
+    """Whether the device's kernels model this instrument: square cells, a radial pupil, points, in waves."""
+    radial = all(m == 0 for _, m, _ in instrument.zernike)
+    plain = instrument.model == "waves" and instrument.box is None and instrument.measured is None
+    return instrument.lattice == "square" and radial and plain
 
 
 def read_calibration(run: RunPaths) -> Calibration:

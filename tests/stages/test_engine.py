@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ from lfcore.calibration.model import Calibration
 from lfcore.errors import DeviceMemoryError, SettingsError
 from lfcore.opencl.device import MEMORY_VARIABLE, Device
 from lfcore.opencl.session import Session
+from lfcore.optics.instrument import Instrument
 from lfcore.projection.device_memory import Case
 from lfcore.projection.device_plan import plan_device
 from lfcore.projection.kernels import PlaneKernels, plane_kernels
+from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.opencl_planned import projector_for
 from lfcore.projection.opencl_projector import OpenclProjector
 from lfcore.settings import Reconstruction
@@ -130,3 +133,28 @@ def test_a_plan_for_another_device_is_refused(cpu_device: Device, kernels: list[
     elsewhere = plan_device(replace(cpu_device, selector="9:9"), cpu_device.memory_bytes, case, 1)
     with pytest.raises(SettingsError, match="cannot be used on"):
         projector_for(Session(cpu_device), elsewhere, kernels)
+
+
+@pytest.mark.parametrize(
+    ("optics", "reason"),
+    [
+        (instrument(lattice="hexagonal", aperture="hexagonal"), "cells of 9 x 5 pixels"),
+        (instrument(zernike=((3, 1, 0.05),)), "point images without the symmetries of the square"),
+    ],
+)
+def test_what_the_devices_kernels_cannot_do_numpy_does_and_it_is_said(
+    cpu_device: Device, caplog: pytest.LogCaptureFixture, optics: Instrument, reason: str
+) -> None:
+    kernels = [plane_kernels(optics, 5.0, 2)]
+    square = calibration_of((90, 70), 5.4, 1.0, (6.2, 5.1), 7, 6, 5)
+    long = optics.cell.pixels[0] / 5
+    row_step = tuple(long * step for step in square.lattice.row_step_px)
+    lattice = replace(square.lattice, row_step_px=row_step, kind=optics.lattice)
+    caplog.set_level(logging.INFO)
+    engine = Engine(cpu_device, kernels, replace(square, lattice=lattice))
+    assert isinstance(engine.projector, NumpyProjector)
+    assert engine.device is None
+    assert reason in caplog.text
+    image = engine.rectify(np.ones((90, 70), np.float32))
+    assert image.shape == engine.projector.image_shape == (7 * optics.cell.pixels[0], 30)
+    assert engine.attempt(lambda: engine.projector.pack_image(image[None])).size == image.size
