@@ -1,8 +1,8 @@
 """A commented ``dataset.yaml`` and its JSON Schema, both from the descriptions in `settings`."""
 
 import json
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel
@@ -41,17 +41,25 @@ LONG_ENTRY = 44
 WRITTEN_ALTHOUGH_OPTIONAL = ("images.radiometry",)
 
 
-def template(schema: bool = False) -> str:
+def template(
+    schema: bool = False,
+    values: Mapping[str, Any] | None = None,
+    remarks: Mapping[str, str] | None = None,
+    heading: Sequence[str] = (),
+) -> str:
     """The text of a ``dataset.yaml`` with every key, its unit and meaning.
 
-    ``schema`` adds the line by which editors find the JSON Schema beside it.
+    ``schema`` adds the line by which editors find the JSON Schema beside it. ``values`` are written in place of
+    defaults and examples, and ``remarks`` behind the meanings; both by ``section.key``. ``heading`` is lines of comment
+    to stand above all keys.
     """
     lines = ["# A light field data set; lengths, times and pixels carry their units in the keys' names."]
     if schema:
         lines.insert(0, f"# yaml-language-server: $schema={SCHEMA_FILE}")
+    lines += [f"# {line}" for line in heading]
     for name, field in Settings.model_fields.items():
         section = cast(type[BaseModel], field.annotation)
-        keys = list(_keys(name, section))
+        keys = list(_keys(name, section, values or {}, remarks or {}))
         idle = "# " if all(key.startswith("  #") for key in keys) else ""
         lines += ["", f"# {section.__doc__}", f"{idle}{name}:", *keys]
     return "\n".join(lines) + "\n"
@@ -62,15 +70,21 @@ def schema() -> str:
     return json.dumps(Settings.model_json_schema(), indent=1) + "\n"
 
 
-def _keys(section: str, model: type[BaseModel]) -> Iterator[str]:
-    entries = [(_entry(section, key, field), field.description) for key, field in model.model_fields.items()]
+def _keys(section: str, model: type[BaseModel], values: Mapping[str, Any], remarks: Mapping[str, str]) -> Iterator[str]:
+    entries = []
+    for key, field in model.model_fields.items():
+        remark = remarks.get(f"{section}.{key}")
+        entries.append((_entry(section, key, field, values), f"{field.description}{f' ({remark})' if remark else ''}"))
     width = max(len(entry) for entry, _ in entries if len(entry) <= LONG_ENTRY)
     return (f"  {entry:<{width}}  # {description}" for entry, description in entries)
 
 
-def _entry(section: str, key: str, field: FieldInfo) -> str:
+def _entry(section: str, key: str, field: FieldInfo, values: Mapping[str, Any]) -> str:
     place = f"{section}.{key}"
-    left_out = field.default is None and place not in WRITTEN_ALTHOUGH_OPTIONAL
-    value = EXAMPLES[place] if field.is_required() or field.default is None else field.default
-    flow = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000).removesuffix("...\n").strip()
-    return f"{'# ' if left_out else ''}{key}: {flow}"
+    left_out = place not in values and field.default is None and place not in WRITTEN_ALTHOUGH_OPTIONAL
+    usual = EXAMPLES[place] if field.is_required() or field.default is None else field.default
+    value = values.get(place, usual)
+    flow = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000, allow_unicode=True).removesuffix(
+        "...\n"
+    )
+    return f"{'# ' if left_out else ''}{key}: {flow.strip()}"
