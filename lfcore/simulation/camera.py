@@ -18,7 +18,7 @@ from lfcore.simulation.phantoms import Floats, Phantom
 
 FINE = 2
 SAME_PLACE = 6
-"""Decimals of a lenslet to which two positions are the same."""
+"""Decimals of a cell to which two positions are the same."""
 
 WHITE_POSITIONS = 6
 DARK_COUNTS = 100.0
@@ -47,58 +47,59 @@ class Bench:
         """The instrument with pixels finer than the camera's."""
         return replace(self.instrument, pixels_per_lenslet=FINE * self.instrument.pixels_per_lenslet)
 
-    def lenslet_coordinates(self, offset_px: tuple[float, float]) -> Floats:
-        """(2, y, x): the lenslet coordinates (row, column) of all camera pixels, moved by ``offset_px``."""
+    def cell_coordinates(self, offset_px: tuple[float, float]) -> Floats:
+        """(2, y, x): the coordinates (row, column) in cells of all camera pixels, moved by ``offset_px``."""
         pixels = np.stack(np.meshgrid(*(np.arange(length) for length in self.image_shape), indexing="ij"), axis=-1)
         from_origin = pixels + offset_px - np.array(self.lattice.origin_px)
         return np.moveaxis(from_origin @ np.linalg.inv(self.lattice.steps).T, -1, 0)
 
     def on_camera(self, fine_light_field: Floats, first: tuple[int, int], *, periodic: bool = False) -> Floats:
-        """(y, x) energy a camera pixel, of a light field of ``fine`` pixels whose lenslet (0, 0) is ``first``."""
-        size = self.fine.pixels_per_lenslet
+        """(y, x) energy a camera pixel, of a light field of ``fine`` pixels whose cell (0, 0) is ``first``."""
+        size = np.array(self.fine.cell.pixels)[:, None, None]
         total = np.zeros(self.image_shape)
         for offset in ((-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)):
-            lenslets = self.lenslet_coordinates(offset) - np.array(first)[:, None, None]
-            places = (lenslets + 0.5) * size - 0.5
+            cells = self.cell_coordinates(offset) - np.array(first)[:, None, None]
+            places = (cells + 0.5) * size - 0.5
             mode = "grid-wrap" if periodic else "constant"
             total += map_coordinates(fine_light_field, places, order=1, mode=mode)
-        return total / 4 * (size / self.lattice.mean_pitch_px) ** 2
+        return np.asarray(total / 4 * size.prod() / abs(np.linalg.det(self.lattice.steps)))
 
 
 def expected_frames(bench: Bench, phantom: Phantom) -> Floats:
     """(frame, y, x) energy a camera pixel, for points of unit energy through the pupil."""
-    fine, pitch_um = bench.fine, bench.instrument.object_pitch_um
-    size = fine.pixels_per_lenslet
-    corners = bench.lenslet_coordinates((0, 0))[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    fine, cell_um = bench.fine, bench.instrument.object_cell_um
+    height, width = fine.cell.pixels
+    corners = bench.cell_coordinates((0, 0))[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     low, high = np.floor(corners.min(1)).astype(int), np.ceil(corners.max(1)).astype(int)
     rows, columns = high - low + 1
-    light_field = np.zeros((len(phantom.brightness), rows * size, columns * size))
-    for (z_um, down, right), members in _places(phantom, pitch_um).items():
-        radius = fine.window_radius_lenslets(z_um)
-        image = point_images(fine, z_um, [(down * pitch_um, right * pitch_um)], radius)[0]
+    light_field = np.zeros((len(phantom.brightness), rows * height, columns * width))
+    for (z_um, down, right), members in _places(phantom, cell_um).items():
+        above, left = fine.window_radius_cells(z_um)
+        [image] = point_images(fine, z_um, [(down * cell_um[0], right * cell_um[1])], (above, left))
         for point, row, column in members:
             _add(
                 light_field,
                 image,
                 phantom.brightness[:, point],
-                (row - low[0] - radius) * size,
-                (column - low[1] - radius) * size,
+                (row - low[0] - above) * height,
+                (column - low[1] - left) * width,
             )
     first = (int(low[0]), int(low[1]))
     return np.stack([bench.on_camera(frame, first) for frame in light_field])
 
 
 def white_pattern(instrument: Instrument) -> Floats:
-    """(N, N) mean light a pixel of one lenslet under uniform light, mean one over the lenslet.
+    """(y, x) mean light a pixel of one cell under uniform light, mean one over the cell.
 
     The incoherent sum over a plane does not depend on its depth; a defocused plane needs few positions.
     """
     z_um = 3 * instrument.object_pitch_um / np.tan(np.arcsin(instrument.numerical_aperture / instrument.medium_index))
-    offsets = ((np.arange(WHITE_POSITIONS) + 0.5) / WHITE_POSITIONS - 0.5) * instrument.object_pitch_um
-    images = point_images(instrument, z_um, [(float(dy), float(dx)) for dy in offsets for dx in offsets])
-    size = instrument.pixels_per_lenslet
-    lenslets = images.shape[1] // size
-    pattern: Floats = images.reshape(-1, lenslets, size, lenslets, size).sum((0, 1, 3)).astype(np.float64)
+    fractions = (np.arange(WHITE_POSITIONS) + 0.5) / WHITE_POSITIONS - 0.5
+    down, right = (fractions * side_um for side_um in instrument.object_cell_um)
+    images = point_images(instrument, z_um, [(float(dy), float(dx)) for dy in down for dx in right])
+    height, width = instrument.cell.pixels
+    cells = images.reshape(-1, images.shape[1] // height, height, images.shape[2] // width, width)
+    pattern: Floats = cells.sum((0, 1, 3)).astype(np.float64)
     return np.asarray(pattern / pattern.mean())
 
 
@@ -120,12 +121,15 @@ def record(photons: Floats, read_noise: float, rng: np.random.Generator) -> npt.
     return np.clip(np.rint(counts), 0, FULL_SCALE).astype(np.uint16)
 
 
-def _places(phantom: Phantom, pitch_um: float) -> dict[tuple[float, float, float], list[tuple[int, int, int]]]:
+def _places(
+    phantom: Phantom, cell_um: tuple[float, float]
+) -> dict[tuple[float, float, float], list[tuple[int, int, int]]]:
     """Points that share a point image: (z, fraction down, fraction right) to (point, row, column)."""
     places = defaultdict(list)
     for point, (z_um, y_um, x_um) in enumerate(phantom.positions_um):
-        row, column = round(y_um / pitch_um), round(x_um / pitch_um)
-        key = (z_um, round(y_um / pitch_um - row, SAME_PLACE), round(x_um / pitch_um - column, SAME_PLACE))
+        y, x = y_um / cell_um[0], x_um / cell_um[1]
+        row, column = round(y), round(x)
+        key = (z_um, round(y - row, SAME_PLACE), round(x - column, SAME_PLACE))
         places[key].append((point, row, column))
     return places
 

@@ -7,7 +7,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -16,7 +16,7 @@ from lfcore.calibration.lattice import Lattice
 from lfcore.contracts import join
 from lfcore.errors import SettingsError
 from lfcore.io import ome_tiff, store, tiff
-from lfcore.optics.instrument import Instrument, instrument_from
+from lfcore.optics.instrument import Instrument, Orientation, instrument_from
 from lfcore.settings import Settings, parse_settings
 from lfcore.simulation.camera import Bench, Exposure, expected_frames, record, vignetting, white_frame
 from lfcore.simulation.phantoms import PRESETS, Extent, Floats, Phantom, render
@@ -30,7 +30,10 @@ EDGE_PX = 0.6
 
 @dataclass(frozen=True)
 class Scenario:
-    """What to simulate: ``pitch_px`` is the lenslet pitch on the camera, ``rows`` and ``columns`` whole lenslets."""
+    """What to simulate: ``pitch_px`` is the lenslet pitch on the camera, ``rows`` and ``columns`` whole cells.
+
+    A cell of a hexagonal ``lattice`` holds two lenslets; its lenslets stand in ``orientation``.
+    """
 
     preset: str = "beads"
     frames: int = 4
@@ -41,6 +44,8 @@ class Scenario:
     rotation_deg: float = 0.6
     points: int | None = None
     exposure: Exposure = field(default_factory=Exposure)
+    lattice: Literal["square", "hexagonal"] = "square"
+    orientation: Orientation = "rows"
 
 
 def simulate(folder: str, scenario: Scenario) -> Phantom:
@@ -50,7 +55,7 @@ def simulate(folder: str, scenario: Scenario) -> Phantom:
     rng = np.random.default_rng(scenario.seed)
     settings_text = _settings_text(scenario)
     settings = parse_settings(settings_text, "simulated dataset.yaml")
-    bench = make_bench(instrument_from(settings), scenario)
+    bench = make_bench(instrument_from(settings, orientation=scenario.orientation), scenario)
     phantom = make_phantom(settings, bench, scenario, rng)
     light = vignetting(bench.image_shape, scenario.exposure.corner_light)
     white = white_frame(bench) * light
@@ -64,18 +69,21 @@ def simulate(folder: str, scenario: Scenario) -> Phantom:
 
 
 def make_bench(instrument: Instrument, scenario: Scenario) -> Bench:
-    """A camera that holds the scenario's lenslets whole, its lattice turned about the middle of the image."""
+    """A camera that holds the scenario's cells whole, its lattice turned about the middle of the image."""
     angle = math.radians(scenario.rotation_deg)
-    column = (scenario.pitch_px * math.sin(angle), scenario.pitch_px * math.cos(angle))
-    row = (column[1], -column[0])
-    # The corners of the outermost lenslets, turned, must lie on the camera, and no further row or column may fit.
+    height_px, width_px = (side_um / instrument.pitch_um * scenario.pitch_px for side_um in instrument.cell.size_um)
+    row = (height_px * math.cos(angle), -height_px * math.sin(angle))
+    column = (width_px * math.sin(angle), width_px * math.cos(angle))
+    # The corners of the outermost cells, turned, must lie on the camera, and no further row or column may fit.
     steps = np.array([row, column]).T
     edges = np.array([[r, c] for r in (-0.5, scenario.rows - 0.5) for c in (-0.5, scenario.columns - 0.5)])
     corners = edges @ steps.T
     extent = corners.max(0) - corners.min(0) + EDGE_PX
     shape = (math.ceil(extent[0]), math.ceil(extent[1]))
     origin = -corners.min(0) + EDGE_PX / 2 - 0.5
-    return Bench(instrument, Lattice((float(origin[0]), float(origin[1])), row, column), shape)
+    first = float(origin[0]), float(origin[1])
+    lattice = Lattice(first, row, column, instrument.lattice, instrument.orientation)
+    return Bench(instrument, lattice, shape)
 
 
 def make_phantom(settings: Settings, bench: Bench, scenario: Scenario, rng: np.random.Generator) -> Phantom:
@@ -84,8 +92,9 @@ def make_phantom(settings: Settings, bench: Bench, scenario: Scenario, rng: np.r
         return Phantom(np.empty((0, 3)), np.empty((scenario.frames, 0)))
     if scenario.preset not in PRESETS:
         raise SettingsError(f"preset '{scenario.preset}': must be one of {', '.join([*PRESETS, UNIFORM])}")
-    pitch_um, planes = bench.instrument.object_pitch_um, settings.volume.planes_um
-    extent = Extent((min(planes), max(planes)), (scenario.rows * pitch_um, scenario.columns * pitch_um), pitch_um)
+    (height_um, width_um), planes = bench.instrument.object_cell_um, settings.volume.planes_um
+    size_um = scenario.rows * height_um, scenario.columns * width_um
+    extent = Extent((min(planes), max(planes)), size_um, bench.instrument.object_pitch_um)
     count = {} if scenario.points is None else {"count": scenario.points}
     return PRESETS[scenario.preset](extent, scenario.frames, rng, **count)
 
@@ -95,24 +104,23 @@ def voxels_of(settings: Settings, lattice: Lattice, z_um: Floats, camera_px: Flo
 
     ``camera_px`` (point, 2) is where their chief rays meet the camera, [y, x].
     """
-    samples, planes = settings.volume.samples_per_lenslet, np.array(settings.volume.planes_um)
+    cell = instrument_from(settings, orientation=lattice.orientation).cell
+    samples, planes = cell.samples(settings.volume.samples_per_lenslet), np.array(settings.volume.planes_um)
     order = np.argsort(planes)
-    lenslets = (camera_px - np.array(lattice.origin_px)) @ np.linalg.inv(lattice.steps).T
     index = np.interp(z_um, planes[order], np.arange(len(planes))[order])
-    return np.column_stack([index, (lenslets + 0.5) * samples - 0.5])
+    return np.column_stack([index, (lattice.cells_at(camera_px) + 0.5) * samples - 0.5])
 
 
 def camera_px_of(bench: Bench, phantom: Phantom) -> Floats:
     """(point, 2) where the chief rays of the points meet the camera, [y, x] px."""
-    lenslets = phantom.positions_um[:, 1:] / bench.instrument.object_pitch_um
-    return np.asarray(lenslets @ bench.lattice.steps.T + np.array(bench.lattice.origin_px))
+    return bench.lattice.places(phantom.positions_um[:, 1:] / bench.instrument.object_cell_um)
 
 
 def _settings_text(scenario: Scenario) -> str:
     pitch_um, depth_um = 125.0, 40.0
     content: dict[str, Any] = {
         "microscope": {"magnification": 20, "numerical_aperture": 0.5, "medium_index": 1.33, "wavelength_um": 0.51},
-        "microlens_array": {"pitch_um": pitch_um, "focal_length_um": 2433.0},
+        "microlens_array": {"pitch_um": pitch_um, "focal_length_um": 2433.0, "lattice": scenario.lattice},
         "camera": {"pixel_um": pitch_um / scenario.pitch_px, "frame_interval_s": 0.1},
         "images": {"light_field": "raw/*.tif", "radiometry": "radiometry.tif", "dark": "dark.tif"},
         "volume": {"z_um": {"start": -depth_um, "stop": depth_um, "step": 8.0}, "samples_per_lenslet": 3},
@@ -146,9 +154,11 @@ def _write_truth(folder: str, settings: Settings, bench: Bench, phantom: Phantom
         "brightness": phantom.brightness.tolist(),
     }
     store.write_bytes(join(folder, POINTS_FILE), (json.dumps(points, indent=1) + "\n").encode())
-    samples, planes = settings.volume.samples_per_lenslet, settings.volume.planes_um
-    shape = (len(planes), scenario.rows * samples, scenario.columns * samples)
+    down, right = bench.instrument.cell.samples(settings.volume.samples_per_lenslet)
+    planes = settings.volume.planes_um
+    shape = (len(planes), scenario.rows * down, scenario.columns * right)
     voxels = voxels_of(settings, bench.lattice, phantom.positions_um[:, 0], camera_px)
-    lateral_um = bench.instrument.object_pitch_um / samples
+    height_um, width_um = bench.instrument.object_cell_um
+    voxel_um = planes[1] - planes[0], height_um / down, width_um / right
     volume = render(voxels, phantom.brightness[:1], shape)[0]
-    ome_tiff.write_volume(join(folder, "truth/volume.ome.tif"), volume, (planes[1] - planes[0], lateral_um, lateral_um))
+    ome_tiff.write_volume(join(folder, "truth/volume.ome.tif"), volume, voxel_um)

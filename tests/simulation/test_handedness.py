@@ -4,7 +4,8 @@ Through the simulated camera, the rectifier, the operator and the solver; the be
 exchange of axes would move them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +27,19 @@ from tests.instruments import instrument
 Floats = npt.NDArray[np.float64]
 PLANES_UM = tuple(float(z) for z in range(-24, 25, 8))
 SAMPLES = 3
+HEXAGONAL = {"lattice": "hexagonal", "aperture": "hexagonal"}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A field in lenslets, the lenslet pitch on the camera and how many pixels it is rectified to."""
+    """A field in cells, the lenslet pitch on the camera and how many pixels it is rectified to."""
 
     rows: int
     columns: int
     pitch_px: float
     pixels: int
     rotation_deg: float
+    optics: Mapping[str, str] = field(default_factory=dict)
 
 
 SETTINGS = {
@@ -44,13 +47,15 @@ SETTINGS = {
     "even, square": Setting(13, 13, 10.2, 10, 0.7),
     "odd, oblong": Setting(12, 16, 9.2, 9, -0.8),
     "even, upright": Setting(17, 11, 10.0, 10, 0.4),
+    "hexagonal, rows": Setting(9, 13, 9.2, 9, 0.7, HEXAGONAL | {"orientation": "rows"}),
+    "hexagonal, columns": Setting(13, 10, 8.0, 8, -0.6, HEXAGONAL | {"orientation": "columns"}),
 }
 
 
 def volume_of(bench: Bench, setting: Setting, phantom: Phantom) -> tuple[npt.NDArray[np.floating], Calibration]:
     """The volume (z, y, x) without margin, and the calibration that was found on the way."""
     white = white_frame(bench)
-    calibration = find_lattice(white, setting.pitch_px, setting.pixels)
+    calibration = calibrated(bench, setting, white)
     assert (calibration.rows, calibration.columns) == (setting.rows, setting.columns)
     kernels = [plane_kernels(bench.instrument, z_um, SAMPLES) for z_um in PLANES_UM]
     projector = NumpyProjector(kernels, calibration.rows, calibration.columns)
@@ -60,23 +65,31 @@ def volume_of(bench: Bench, setting: Setting, phantom: Phantom) -> tuple[npt.NDA
     return volume, calibration
 
 
+def calibrated(bench: Bench, setting: Setting, white: Floats) -> Calibration:
+    """What is found in the white frame; of a hexagonal array, what was put in."""
+    if bench.lattice.kind == "square":
+        return find_lattice(white, setting.pitch_px, setting.pixels)
+    field = setting.rows, setting.columns, 0, 0, 0.0, 0.0, setting.pixels
+    return Calibration(bench.lattice, *field, bench.image_shape)
+
+
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_beads_come_back_at_their_own_places(setting: Setting) -> None:
-    optics = instrument(pixels_per_lenslet=setting.pixels)
+    optics = instrument(pixels_per_lenslet=setting.pixels, **setting.optics)
     bench = make_bench(
         optics,
         Scenario(
             rows=setting.rows, columns=setting.columns, pitch_px=setting.pitch_px, rotation_deg=setting.rotation_deg
         ),
     )
-    # In lenslets from the field's corner: none is on a plane of symmetry, and no mirror takes the set to itself.
-    lenslets = np.array([[3.3, 3.1], [setting.rows - 4.6, 4.2], [4.1, setting.columns - 4.4]])
+    # In cells from the field's corner: none is on a plane of symmetry, and no mirror takes the set to itself.
+    cells = np.array([[3.3, 3.1], [setting.rows - 4.6, 4.2], [4.1, setting.columns - 4.4]])
     z_um = np.array([16.0, -16.0, 8.0])
-    phantom = Phantom(np.column_stack([z_um, lenslets * optics.object_pitch_um]), np.array([[1.0, 0.9, 0.8]]))
+    phantom = Phantom(np.column_stack([z_um, cells * optics.object_cell_um]), np.array([[1.0, 0.9, 0.8]]))
     volume, calibration = volume_of(bench, setting, phantom)
     lattice = calibration.lattice
-    places = np.linalg.solve(lattice.steps, (camera_px_of(bench, phantom) - lattice.origin_px).T).T
-    expected = np.column_stack([(z_um - PLANES_UM[0]) / 8, (places + 0.5) * SAMPLES - 0.5])
+    places = lattice.cells_at(camera_px_of(bench, phantom))
+    expected = np.column_stack([(z_um - PLANES_UM[0]) / 8, (places + 0.5) * optics.cell.samples(SAMPLES) - 0.5])
     peaks = find_peaks(volume)
     distance = np.abs(expected[:, None] - peaks[None]).max(2)
     assert distance.min(1).max() <= 0.5, f"expected {expected.round(2)}, found {peaks.round(2)}"
