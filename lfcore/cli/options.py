@@ -52,9 +52,7 @@ set_option = click.option(
 frame_option = click.option(
     "--frame", type=click.IntRange(0), default=0, show_default=True, help="Which frame of the recording, from 0."
 )
-calibration_option = click.option(
-    "--run", metavar="RUN", type=Location(), help="Use the calibration of this run; default: calibrate anew."
-)
+calibration_option = click.option("--run", metavar="RUN", type=Location(), help="Use the calibration of this run.")
 
 
 def _keep_device(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

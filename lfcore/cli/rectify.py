@@ -25,7 +25,7 @@ def rectify(
     """Write one frame of DATASET rectified (y, x): dark subtracted, a whole number of pixels under every lenslet.
 
     Values are camera counts less the dark frame, negative ones included; NaN where nothing is known (saturated or hot
-    pixels, off the camera).
+    pixels, off the camera). The lattice is found anew, unless RUN has found it.
     """
     from lfcore.stages.rectified import write_rectified
 

@@ -1,12 +1,9 @@
 """Which ray of the object each pixel under a lenslet sees: the ray limit of the model, for quick looks.
 
 A pixel at ``u`` from its lenslet's centre, ``d`` behind it, receives the light that crosses the lenslet's middle with
-the slope ``u / d``. By the sine condition its angle in the object is
-
-    sin(theta) = M u / (n d),
-
-and a ray that leaves the object at depth ``z`` over the place ``x`` meets the array at ``M (x - z tan(theta))``: with
-``z > 0``, towards the objective, disparity is negative (Levoy 2006, section 3; not paraxial).
+the slope ``u / d``. By the sine condition its place in the pupil is ``s = M u / d``, and the light that leaves the
+object at ``x``, with the optical path ``W`` to the pupil, meets the array at ``M (x - grad W(s))``. In a medium without
+layers ``grad W`` is ``z tan(theta)``, so with ``z > 0``, towards the objective, disparity is negative (Levoy 2006).
 """
 
 from dataclasses import dataclass
@@ -14,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lfcore.optics.array import from_nearest
 from lfcore.optics.instrument import Instrument
 
 Floats = npt.NDArray[np.float64]
@@ -24,13 +22,19 @@ class Rays:
     """The rays of the pixels of one cell that lie inside the image of the pupil.
 
     ``pixels`` (ray, 2) are their indices [v, u] in the cell, ``lenslets`` (ray, 2) the centres [y, x] of the lenslets
-    that they belong to, in cells from the cell's middle, and ``travel`` (ray, 2) the way [y, x] on the array, in cells,
-    from where a ray meets it to the native image of its origin, for a depth of one um.
+    that they belong to, in cells from the cell's middle, and ``sines`` (ray, 2) their places [y, x] in the pupil.
     """
 
+    instrument: Instrument
     pixels: npt.NDArray[np.intp]
     lenslets: Floats
-    travel: Floats
+    sines: Floats
+
+    def origins(self, z_um: float) -> Floats:
+        """(ray, 2) where the rays that meet the array at their lenslets' centres leave depth ``z_um``, in cells."""
+        optics = self.instrument
+        travel_um = np.stack(optics.pupil.gradient_um(z_um, self.sines[:, 0], self.sines[:, 1]), axis=-1)
+        return np.asarray(self.lenslets + optics.magnification * travel_um / optics.cell.size_um)
 
 
 def rays(instrument: Instrument) -> Rays:
@@ -39,18 +43,7 @@ def rays(instrument: Instrument) -> Rays:
     size_um = np.array(cell.size_um)
     pixels = np.stack(np.meshgrid(*map(np.arange, cell.pixels), indexing="ij"), axis=-1).reshape(-1, 2)
     places_um = ((pixels + 0.5) / cell.pixels - 0.5) * size_um
-    centres_um = lenslet_centres(instrument) * size_um
-    from_centres_um = places_um[:, None] - centres_um
-    nearest = np.argmin(np.hypot(from_centres_um[..., 0], from_centres_um[..., 1]), axis=1)
-    offset_um = from_centres_um[np.arange(len(pixels)), nearest]
-    sine = instrument.magnification / (instrument.medium_index * instrument.sensor_distance_um) * offset_um
-    squared = np.sum(sine**2, axis=1)
-    seen = squared <= (instrument.numerical_aperture / instrument.medium_index) ** 2
-    tangent = sine[seen] / np.sqrt(1 - squared[seen, None])
-    return Rays(pixels[seen], centres_um[nearest[seen]] / size_um, instrument.magnification / size_um * tangent)
-
-
-def lenslet_centres(instrument: Instrument) -> Floats:
-    """(lenslet, 2) centres [y, x] of the lenslets that a cell holds or shares, in cells from its middle."""
-    corners = [(y, x) for y in (-0.5, 0.5) for x in (-0.5, 0.5)] if instrument.lattice == "hexagonal" else []
-    return np.array([(0.0, 0.0), *corners])
+    offset_um = np.stack(from_nearest(instrument, places_um[:, 0], places_um[:, 1]), axis=-1)
+    sines = instrument.magnification / instrument.sensor_distance_um * offset_um
+    seen = np.hypot(sines[:, 0], sines[:, 1]) < instrument.pupil.edge
+    return Rays(instrument, pixels[seen], ((places_um - offset_um) / size_um)[seen], sines[seen])

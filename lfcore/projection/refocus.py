@@ -54,7 +54,7 @@ def refocus(
     bundles = np.ascontiguousarray(split.transpose(2, 4, 0, 1, 3)[fan.pixels[:, 0], fan.pixels[:, 1]])
     stack = np.empty((len(planes_um), cells[0] * samples[0], cells[1] * samples[1]), np.float32)
     for image, z_um in zip(stack, planes_um, strict=True):
-        places = (fan.lenslets + z_um * fan.travel + 0.5) * samples - 0.5
+        places = (fan.origins(z_um) + 0.5) * samples - 0.5
         light, weight = _spread(_gather(bundles, places, samples), samples)
         np.divide(light, weight, out=image, where=weight > FAINTEST * weight.max())
         image[weight <= FAINTEST * weight.max()] = 0

@@ -5,15 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from lfcore.contracts import RunPaths
 from lfcore.errors import DataError, UsageError
 from lfcore.io import sources, store, tiff
-from lfcore.optics.instrument import instrument_from
+from lfcore.optics.instrument import Instrument, instrument_from
 from lfcore.optics.psf import point_images
 from lfcore.projection.host import host_projector
 from lfcore.projection.kernels import plane_kernels
 from lfcore.projection.protocol import Host, Projector, Resident
-from lfcore.settings import Settings
+from lfcore.settings import Volume
 from lfcore.stages.dataset import read_settings
+from lfcore.stages.grid import instrument_of
+from lfcore.stages.transforms import read_calibration
 
 FINE_GUARD_LENSLETS = 4.0
 EXTRA_LENSLETS = 4
@@ -42,11 +45,17 @@ def point_image(
 
 
 def project_file(
-    dataset: str, overrides: Mapping[str, Any], source: str, output: str, *, adjoint: bool
+    dataset: str,
+    overrides: Mapping[str, Any],
+    source: str,
+    output: str,
+    *,
+    adjoint: bool,
+    run: str | None = None,
 ) -> tuple[int, ...]:
     """Write the light field (y, x) of the volume file ``source`` (z, y, x), or the transpose.
 
-    Returns the output's shape.
+    The array is as the settings state it or, with ``run``, as that run has measured it. Returns the output's shape.
 
     Raises ``DataError`` when the file does not lie on the data set's voxel or pixel grid.
     """
@@ -54,7 +63,8 @@ def project_file(
     pages = sources.inspect(source).frames
     with sources.FrameReader() as reader:
         data = np.stack([reader.read(source, page) for page in range(pages)]).astype(np.float32)
-    cell = instrument_from(settings).cell
+    instrument = instrument_of(settings, read_calibration(RunPaths(run))) if run else instrument_from(settings)
+    cell = instrument.cell
     down, right = cell.pixels if adjoint else cell.samples(settings.volume.samples_per_lenslet)
     planes = len(settings.volume.planes_um)
     depth, height, width = data.shape
@@ -62,7 +72,7 @@ def project_file(
         unit = f"in multiples of {down}" if down == right else f"in multiples of {down} and {right}"
         wanted = f"(y, x) {unit} px" if adjoint else f"({planes}, y, x) {unit} samples"
         raise DataError(f"{source}: holds {data.shape}; it must be {wanted}, all finite, for the settings of {dataset}")
-    projector = _projector(settings, height // down, width // right)
+    projector = _projector(instrument, settings.volume, height // down, width // right)
     inside = _back_projected(projector, data) if adjoint else projected(projector, data[None])[0]
     store.write_bytes(output, tiff.encode_image(inside))
     return inside.shape
@@ -81,8 +91,6 @@ def _back_projected(projector: Projector[Resident], image: Host) -> Host:
     return np.asarray(volume[0])
 
 
-def _projector(settings: Settings, rows: int, columns: int) -> Projector[Any]:
-    instrument = instrument_from(settings)
-    volume = settings.volume
+def _projector(instrument: Instrument, volume: Volume, rows: int, columns: int) -> Projector[Any]:
     kernels = [plane_kernels(instrument, z_um, volume.samples_per_lenslet) for z_um in volume.planes_um]
     return host_projector(kernels, rows, columns)

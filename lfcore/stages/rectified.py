@@ -13,11 +13,12 @@ from lfcore.calibration.rectify import rectifier
 from lfcore.contracts import RunPaths
 from lfcore.errors import DataError, SettingsError, UsageError
 from lfcore.io import ome_tiff, sources
-from lfcore.optics.instrument import Instrument, instrument_from
+from lfcore.optics.instrument import Instrument
 from lfcore.projection.views import view_pitch_um, views
 from lfcore.settings import Settings
 from lfcore.stages.calibrate import fit_lattice_in, read_white, sensitivity
 from lfcore.stages.dataset import DataSet, examine
+from lfcore.stages.grid import instrument_of
 from lfcore.stages.normalise import read_dark, read_normalised
 from lfcore.stages.transforms import read_calibration
 
@@ -63,9 +64,7 @@ def load(dataset: str, overrides: Mapping[str, Any], frame: int = 0, run: str | 
     dark = read_dark([entry.path for entry in found.of("dark")])
     return Rectified(
         settings=settings,
-        instrument=instrument_from(
-            settings, calibration.lattice.mean_pitch_px, calibration.pixels_per_lenslet, calibration.orientation
-        ),
+        instrument=instrument_of(settings, calibration),
         calibration=calibration,
         light_field=rectifier(calibration)(read_normalised(file.path, page, dark)),
         flat=radiometry.sensitivity(np.where(white > 0, white, np.nan), np.ones((1, 1))),

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import tifffile
 
+from lfcore.contracts import RunPaths, Stage, plan_item
 from lfcore.errors import DataError
 from lfcore.optics.instrument import instrument_from
 from lfcore.optics.psf import point_images
 from lfcore.settings import Settings
 from lfcore.stages.dataset import read_settings
 from lfcore.stages.model import project_file
+from lfcore.stages.progress import silent
+from lfcore.stages.work import do_slice, stage_function
 
 MakeDataset = Callable[..., Path]
 SHAPE = (3, 2 * 7, 2 * 9)
@@ -79,3 +82,15 @@ def test_a_volume_with_holes_is_refused(dataset: str, tmp_path: Path) -> None:
     volume[1, 2, 3] = np.nan
     with pytest.raises(DataError, match="all finite"):
         project_file(dataset, {}, write(tmp_path / "v.tif", volume), str(tmp_path / "out.tif"), adjoint=False)
+
+
+def test_with_a_run_the_array_is_as_that_has_measured_it(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
+    """The lenslets have 10 px, the settings say 9."""
+    dataset, run = str(tiny_dataset(frames=1)), RunPaths(str(tmp_path / "run"))
+    wrong = {"microlens_array": {"pitch_um": 92}}
+    stage_function(Stage.PLAN)(run, [plan_item(dataset, run.root, wrong)], silent)
+    do_slice(run, Stage.CALIBRATE, 0, 1, silent)
+    source, output = write(tmp_path / "v.tif", np.ones(SHAPE, np.float32)), str(tmp_path / "field.tif")
+    assert project_file(dataset, wrong, source, output, adjoint=False) == (63, 81)
+    assert project_file(dataset, wrong, source, output, adjoint=False, run=run.root) == (70, 90)
+    assert project_file(dataset, wrong, output, str(tmp_path / "b.tif"), adjoint=True, run=run.root) == SHAPE

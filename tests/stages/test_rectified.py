@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from lfcore.contracts import RunPaths, Stage
+from lfcore.contracts import RunPaths, Stage, plan_item
 from lfcore.errors import DataError, SettingsError, UsageError
 from lfcore.simulation.dataset import Scenario, simulate, voxels_of
 from lfcore.stages.dataset import read_settings
@@ -84,8 +84,7 @@ def test_views_are_a_stack_that_says_its_axes(tiny_dataset: MakeDataset, tmp_pat
 
 def test_the_calibration_of_a_run_gives_the_same(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
     dataset, run = str(tiny_dataset(frames=1)), str(tmp_path / "run")
-    item = {"stage": "plan", "run": run, "id": "plan", "hash": "0", "dataset": dataset, "settings": {}}
-    stage_function(Stage.PLAN)(RunPaths(run), [item], silent)
+    stage_function(Stage.PLAN)(RunPaths(run), [plan_item(dataset, run)], silent)
     with pytest.raises(UsageError, match="has not been calibrated"):
         load(dataset, {}, run=run)
     do_slice(RunPaths(run), Stage.CALIBRATE, 0, 1, silent)
