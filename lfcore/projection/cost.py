@@ -4,9 +4,13 @@ The rates are those of two cores of a server processor (``docs/measurements.md``
 by a factor, which leaves the even split of the work as it is.
 """
 
+import math
 from dataclasses import dataclass
 
-from lfcore.optics.instrument import instrument_from
+from lfcore.optics.instrument import Instrument, instrument_from
+from lfcore.projection.cell import positions
+from lfcore.projection.parity import parity_classes
+from lfcore.projection.spectrum import grid_cells
 from lfcore.settings import Settings
 
 FIELD_SAMPLES_PER_SECOND = 4e6
@@ -31,22 +35,39 @@ class Cost:
 
 
 def estimate(settings: Settings, rows: int, columns: int) -> Cost:
-    """Cost of a field of ``rows`` x ``columns`` lenslets with the numpy back end."""
-    instrument = instrument_from(settings)
-    samples, planes = settings.volume.samples_per_lenslet, settings.volume.planes_um
-    radii = [instrument.window_radius_lenslets(z) for z in planes]
-    sides = [(2 * radius + 2) * instrument.pixels_per_lenslet * FIELD_OVERSAMPLING for radius in radii]
-    half = (samples + 1) // 2
-    images = half * (half + 1) // 2 * len(instrument.spectrum)
-    plane_seconds = images * sum(side**2 for side in sides) / len(sides) / FIELD_SAMPLES_PER_SECOND
-    side = max(rows, columns) + 2 * max(radii)
-    channels = len(planes) * samples**2
-    matrix_bytes = side**2 / 8 * instrument.pixels_per_lenslet**2 * channels * FLOAT_BYTES
-    voxels = side**2 * channels
+    """Cost of a field of ``rows`` x ``columns`` cells with the numpy back end."""
+    instrument, planes = instrument_from(settings), settings.volume.planes_um
+    samples = instrument.cell.samples(settings.volume.samples_per_lenslet)
+    radii = [instrument.window_radius_cells(z) for z in planes]
+    fields = [_field_samples(instrument, radius) for radius in radii]
+    images = len(positions(samples, instrument.symmetry)) * len(instrument.spectrum)
+    plane_seconds = images * sum(fields) / len(fields) / FIELD_SAMPLES_PER_SECOND
+    above, left = (max(axis) for axis in zip(*radii, strict=True))
+    grid = grid_cells(rows + 2 * above, columns + 2 * left, instrument.symmetry.exchange)
+    cells, channels = math.prod(grid), len(planes) * math.prod(samples)
+    matrix_bytes = cells * channels * _matrix_values(instrument, grid) * FLOAT_BYTES
+    voxels = cells * channels
     projection_seconds = matrix_bytes / MATRIX_BYTES_PER_SECOND + voxels / VOXELS_PER_SECOND
     return Cost(
         plane_seconds=plane_seconds,
         frame_seconds=START_SECONDS + 2 * (settings.reconstruction.iterations + 2) * projection_seconds,
         memory_bytes=INTERPRETER_BYTES
-        + int(max(max(sides) ** 2 * COMPLEX_BYTES * FIELD_ARRAYS, matrix_bytes + voxels * FLOAT_BYTES * VOLUME_ARRAYS)),
+        + int(max(max(fields) * COMPLEX_BYTES * FIELD_ARRAYS, matrix_bytes + voxels * FLOAT_BYTES * VOLUME_ARRAYS)),
     )
+
+
+def _field_samples(instrument: Instrument, radius: tuple[int, int]) -> int:
+    """Samples of the field behind a window of ``radius`` (y, x) cells, guard included."""
+    sides = zip(radius, instrument.cell.pixels, strict=True)
+    return math.prod((2 * cells + 2) * pixels * FIELD_OVERSAMPLING for cells, pixels in sides)
+
+
+def _matrix_values(instrument: Instrument, grid: tuple[int, int]) -> float:
+    """Values that are kept for each cell and channel: a frequency's matrix serves 4 or 8, a class each its own.
+
+    With one-pixel cells it is one complex number, for half of the frequencies.
+    """
+    if instrument.cell.pixels == (1, 1):
+        return 1
+    shared = 8 if instrument.symmetry.exchange and grid[0] == grid[1] else 4
+    return math.prod(instrument.cell.pixels) * len(parity_classes(instrument.symmetry)) / shared

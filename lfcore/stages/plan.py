@@ -9,6 +9,7 @@ import lfcore
 from lfcore.contracts import PLANNED, RunPaths, Stage, WorkItem, dump_items, fingerprint
 from lfcore.errors import SettingsError
 from lfcore.io import store
+from lfcore.optics.instrument import instrument_from
 from lfcore.projection import cost
 from lfcore.stages.dataset import DataSet, InputFile, examine
 from lfcore.stages.progress import Listener, silent
@@ -95,7 +96,7 @@ def make_items(found: DataSet, run: RunPaths) -> dict[Stage, list[WorkItem]]:
 
 def estimates(found: DataSet) -> dict[str, dict[str, float]]:
     """Items, seconds an item and bytes of memory of each stage, for sizing jobs."""
-    rows, columns = nominal_lenslets(found)
+    rows, columns = nominal_cells(found)
     volume = cost.estimate(found.settings, rows, columns)
     pixels = found.frame_shape[0] * found.frame_shape[1]
     frames, planes = len(found.frames()), len(found.settings.volume.planes_um)
@@ -117,10 +118,12 @@ def estimates(found: DataSet) -> dict[str, dict[str, float]]:
     }
 
 
-def nominal_lenslets(found: DataSet) -> tuple[int, int]:
-    """Rows and columns of whole lenslets that the nominal pitch puts on the camera."""
-    pitch_px = found.settings.nominal_pitch_px
-    return max(1, int(found.frame_shape[0] / pitch_px)), max(1, int(found.frame_shape[1] / pitch_px))
+def nominal_cells(found: DataSet) -> tuple[int, int]:
+    """Rows and columns of whole cells that the nominal pitch puts on the camera."""
+    pixel_um = found.settings.camera.pixel_at_array_um
+    sides_px = (side_um / pixel_um for side_um in instrument_from(found.settings).cell.size_um)
+    rows, columns = (max(1, int(extent / side)) for extent, side in zip(found.frame_shape, sides_px, strict=True))
+    return rows, columns
 
 
 def _require_same_run(run: RunPaths, record: RunRecord) -> None:
