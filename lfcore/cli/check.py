@@ -9,6 +9,7 @@ from lfcore.cli.options import dataset_argument, parse_assignments, set_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lfcore.stages.advice import Advice
     from lfcore.stages.check import Finding
     from lfcore.stages.dataset import DataSet, InputFile, Role
 
@@ -17,9 +18,13 @@ WHITE_AND_DARK: "tuple[Role, Role]" = ("radiometry", "dark")
 
 @click.command()
 @dataset_argument
+@click.option("--plot", type=click.Path(dir_okay=False), help="PNG file to write: resolution against depth.")
 @set_option
-def check(dataset: str, assignments: tuple[str, ...]) -> None:
-    """Validate the settings of DATASET against its files, and say what a run would compute and cost."""
+def check(dataset: str, plot: str | None, assignments: tuple[str, ...]) -> None:
+    """Validate the settings of DATASET against its files, and say what a run would compute and cost.
+
+    It also says what the microscope resolves at each depth, and proposes where to sample the volume.
+    """
     from lfcore.stages.check import check as check_dataset
     from lfcore.stages.dataset import examine
 
@@ -29,8 +34,10 @@ def check(dataset: str, assignments: tuple[str, ...]) -> None:
     finding = check_dataset(found)
     _show(_volume(found, finding))
     click.echo()
-    for line in _costs(finding):
+    for line in [*_costs(finding), "", *_advice(finding.advice)]:
         click.echo(line)
+    if plot is not None and finding.advice is not None:
+        _write(plot, finding.advice.picture())
     for warning in finding.warnings:
         click.echo(f"Warning: {warning}", err=True)
 
@@ -64,6 +71,34 @@ def _volume(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
         ("volume", f"{shape} voxels (z, y, x) of {voxel} um, z from {min(planes):g} to {max(planes):g} um"),
         ("output", f"{settings.output.format}, {settings.output.dtype}, {finding.output_bytes / 1e9:.3g} GB raw"),
     ]
+
+
+def _advice(advice: "Advice | None") -> list[str]:
+    if advice is None:
+        return ["no advice on sampling: the array lies in the pupil"]
+    curve, proposal = advice.curve, advice.proposal
+    rows = (
+        ("z, um", [f"{z_um:.3g}" for z_um in curve.z_um]),
+        ("across, um", [f"{1 / limit:.3g}" for limit in curve.band_limit]),
+        ("along z, um", [f"{depth_um:.3g}" for depth_um in curve.depth_um]),
+    )
+    voxels = " x ".join(map(str, advice.shape))
+    return [
+        "shortest period that is resolved",
+        *(f"{label:<12}" + "".join(f"{text:>6}" for text in texts) for label, texts in rows),
+        "",
+        f"{'proposed':<12} z from {-proposal.reach_um:g} to {proposal.reach_um:g} um in steps of {proposal.step_um:g}"
+        f" um, {proposal.samples_per_lenslet} samples a lenslet: {voxels} voxels",
+        *(f"{'':<12} {reason}" for reason in advice.reasons),
+        *(f"{'as set':<12} {remark}" for remark in advice.remarks),
+    ]
+
+
+def _write(path: str, content: bytes) -> None:
+    from lfcore.io import store
+
+    store.write_bytes(path, content)
+    click.echo(f"{path}: resolution against depth")
 
 
 def _frames(files: "Iterable[InputFile]") -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lfcore.calibration.lattice import Calibration
 from lfcore.settings import Settings
+from lfcore.stages.advice import Advice, advise
 from lfcore.stages.calibrate import fit_lattice_in, read_white
 from lfcore.stages.dataset import DataSet
 from lfcore.stages.grid import VolumeGrid, volume_grid
@@ -20,13 +21,17 @@ APERTURE_TOLERANCE = 1.05
 
 @dataclass(frozen=True)
 class Finding:
-    """What would be computed from a data set; ``output_bytes`` is that of all frames, uncompressed."""
+    """What would be computed from a data set; ``output_bytes`` is that of all frames, uncompressed.
+
+    ``advice`` is on how to sample the volume, None for a Fourier light field microscope.
+    """
 
     calibration: Calibration
     grid: VolumeGrid
     output_bytes: int
     estimates: dict[str, dict[str, float]]
     warnings: list[str]
+    advice: Advice | None
 
 
 def check(found: DataSet) -> Finding:
@@ -50,6 +55,7 @@ def check(found: DataSet) -> Finding:
             *_aperture_warning(settings, calibration),
             *_memory_warning(max(int(cost["memory_bytes"]) for cost in costs.values())),
         ],
+        advice=advise(settings, calibration),
     )
 
 

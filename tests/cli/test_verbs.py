@@ -70,6 +70,20 @@ def test_check_says_what_would_be_computed(lfcore: Callable[..., object], tiny_d
     assert result.err == ""
 
 
+def test_check_proposes_how_to_sample_the_volume(
+    lfcore: Callable[..., object], tiny_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    result = lfcore("check", tiny_dataset(), "--plot", tmp_path / "curve.png")
+    assert result.code == 0
+    assert re.search(r"^proposed +z from -(\S+) to \1 um in steps of \S+ um, \d+ samples a lenslet: ", result.out, re.M)
+    depths = re.search(r"^z, um +(.+)$", result.out, re.M).group(1).split()
+    across = re.search(r"^across, um +(.+)$", result.out, re.M).group(1).split()
+    assert len(depths) == len(across)
+    # Near the native plane the period resolved is the longest but for the ends of the range.
+    assert float(across[depths.index("0")]) > min(map(float, across))
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_check_writes_nothing(lfcore: Callable[..., object], tiny_dataset: MakeDataset) -> None:
     dataset = tiny_dataset()
     before = sorted(dataset.rglob("*"))
