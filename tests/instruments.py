@@ -18,6 +18,9 @@ TWENTY_TIMES = Instrument(
 )
 """The objective and array of Levoy 2006, with 15 pixels a lenslet."""
 
+NOTHING = {"focal_length_um": 1e9, "sensor_distance_um": 1e-6}
+"""Lenslets that do nothing, on the camera: what is seen is the native image."""
+
 
 def instrument(**changes: Any) -> Instrument:  # noqa: ANN401 - a field of any type
     """``TWENTY_TIMES`` with some numbers changed; by itself with few and wide pixels, to be quick."""

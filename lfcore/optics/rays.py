@@ -21,7 +21,7 @@ from lfcore.optics.instrument import Instrument
 from lfcore.optics.pupil_waves import pupil_lens_um
 from lfcore.threads import in_parts
 
-RAYS = 2**21
+RAYS = 2**20
 PART = 2**15
 """So many rays at a time stay in a core's cache."""
 

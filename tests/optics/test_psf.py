@@ -11,10 +11,7 @@ from scipy.special import j1
 
 from lfcore.optics.psf import point_images
 from lfcore.optics.waves import pupil_energy
-from tests.instruments import described, instrument
-
-NOTHING = {"focal_length_um": 1e9, "sensor_distance_um": 1e-6}
-"""Lenslets that do nothing, on the camera: what is seen is the native image."""
+from tests.instruments import NOTHING, described, instrument
 
 
 @pytest.mark.parametrize("number", range(5))
