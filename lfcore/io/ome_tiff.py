@@ -70,9 +70,20 @@ def read_volume(path: str) -> npt.NDArray[np.float32]:
         stored = tiff.asarray()
     if stored.dtype != np.uint16:
         return np.asarray(stored, np.float32)
-    if not {"scale", "offset"} <= notes.keys():
+    scale = _scale(notes)
+    if scale is None:
         raise DataError(f"{path}: states no scale for its 16 bits; reconstruct the frame again")
-    return restore(stored, float(notes["scale"]), float(notes["offset"]))
+    return restore(stored, *scale)
+
+
+def stored_scale(path: str) -> tuple[float, float] | None:
+    """Scale and offset of the 16 bits of a TIFF that `write_volume` has written; None for any other."""
+    with store.open_binary(path) as file, tifffile.TiffFile(file) as tiff:
+        return _scale(_notes(tiff.ome_metadata or "<OME/>"))
+
+
+def _scale(notes: Mapping[str, str]) -> tuple[float, float] | None:
+    return (float(notes["scale"]), float(notes["offset"])) if {"scale", "offset"} <= notes.keys() else None
 
 
 def _write(

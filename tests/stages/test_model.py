@@ -9,6 +9,7 @@ import tifffile
 
 from lfcore.contracts import RunPaths, Stage, plan_item
 from lfcore.errors import DataError
+from lfcore.io.ome_tiff import write_volume
 from lfcore.optics.instrument import instrument_from
 from lfcore.optics.psf import point_images
 from lfcore.settings import Settings
@@ -82,6 +83,18 @@ def test_a_volume_with_holes_is_refused(dataset: str, tmp_path: Path) -> None:
     volume[1, 2, 3] = np.nan
     with pytest.raises(DataError, match="all finite"):
         project_file(dataset, {}, write(tmp_path / "v.tif", volume), str(tmp_path / "out.tif"), adjoint=False)
+
+
+def test_a_volume_in_16_bits_is_projected_in_its_true_values(dataset: str, tmp_path: Path) -> None:
+    """As ``lfcore run`` writes them with ``output.dtype`` uint16."""
+    volume = np.random.default_rng(7).uniform(3e-4, 9e-4, SHAPE).astype(np.float32)
+    fields = []
+    for dtype in ("float32", "uint16"):
+        source, output = str(tmp_path / f"{dtype}.ome.tif"), str(tmp_path / f"{dtype}.tif")
+        write_volume(source, volume, (10.0, 2.5, 2.5), dtype)
+        project_file(dataset, {}, source, output, adjoint=False)
+        fields.append(tifffile.imread(output))
+    np.testing.assert_allclose(fields[1], fields[0], rtol=1e-3)
 
 
 def test_with_a_run_the_array_is_as_that_has_measured_it(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
