@@ -31,6 +31,15 @@ class ZRange(Section):
     stop: float = Field(allow_inf_nan=False, description="last plane, um")
     step: Positive = Field(description="distance of planes, um")
 
+    @property
+    def planes_um(self) -> tuple[float, ...]:
+        """The planes' z, um, rising."""
+        span = (self.stop - self.start) / self.step
+        if span > MAXIMUM_PLANES:
+            raise ValueError(f"z_um holds more than {MAXIMUM_PLANES} planes; use a larger step")
+        count = math.floor(span + 1e-6) + 1
+        return tuple(round(self.start + index * self.step, 6) + 0.0 for index in range(count))
+
 
 class SpectralLine(Section):
     """One wavelength of an emission band."""
@@ -97,6 +106,19 @@ class MeasuredPsf(Section):
         description="planes of the stack, um: {start, stop, step} or a rising list"
     )
     pixel_um: Positive = Field(description="pixel of the stack, um at the array")
+
+    @model_validator(mode="after")
+    def _planes_rise(self) -> Self:
+        if not self.planes_um or any(above <= below for below, above in pairwise(self.planes_um)):
+            raise ValueError("measured_psf.z_um must list every plane once, from the lowest to the highest")
+        if self.file.startswith("/") or ".." in self.file.split("/") or "://" in self.file:
+            raise ValueError(f"measured_psf.file: '{self.file}' leaves the data set; give a path below dataset.yaml")
+        return self
+
+    @property
+    def planes_um(self) -> tuple[float, ...]:
+        """The stack's planes, um, in its order."""
+        return tuple(self.z_um) if isinstance(self.z_um, list) else self.z_um.planes_um
 
 
 class Microscope(Section):
@@ -248,13 +270,7 @@ class Volume(Section):
     @property
     def planes_um(self) -> tuple[float, ...]:
         """The planes' z, um, in the order of the volume's first axis."""
-        if isinstance(self.z_um, list):
-            return tuple(self.z_um)
-        span = (self.z_um.stop - self.z_um.start) / self.z_um.step
-        if span > MAXIMUM_PLANES:
-            raise ValueError(f"z_um holds more than {MAXIMUM_PLANES} planes; use a larger step")
-        count = math.floor(span + 1e-6) + 1
-        return tuple(round(self.z_um.start + index * self.z_um.step, 6) + 0.0 for index in range(count))
+        return tuple(self.z_um) if isinstance(self.z_um, list) else self.z_um.planes_um
 
     @property
     def plane_step_um(self) -> float | None:

@@ -7,7 +7,8 @@
 // two in local memory; frequencies stay where the transform leaves them.
 //
 // frequency [size] int: signed frequency at each position of a transformed line
-// pupil     [squares] float2: P at the squared radius i*i + j*j of whole frequencies, nothing beyond
+// pupil     [squares] float2: P at the squared radius i*i + j*j of whole frequencies, nothing beyond; with no squares
+//           [2 reach + 1][2 reach + 1] float2 (y, x), of a pupil that is not round
 // ramps     [offset][2 reach + 1] float2: frequencies -reach .. reach, the pupil's;  offsets [point] int2: (y, x)
 // near      [point][y][near_stride] float2: column c has the frequency c - reach
 // field     [point][y][stride] float2: x or, in the order of ``frequency``, its frequencies
@@ -44,8 +45,10 @@ __kernel void pupil_columns(PLAN, __global const int *frequency, const Field fie
     near += (size_t)get_group_id(2) * plan.size * field.near_stride + column;
     FOR_LINE(position) {
         const int ky = frequency[position], square = ky * ky + kx * kx;
+        const int place = field.squares ? square : (ky + field.reach) * ramp_size + kx + field.reach;
+        const int inside = field.squares ? square < field.squares : max(abs(ky), abs(kx)) <= field.reach;
         float2 value = (float2)(0.0f);
-        if (square < field.squares) value = times(pupil[square], times(ramps[offset.x + ky], ramps[offset.y + kx])).yx;
+        if (inside) value = times(pupil[place], times(ramps[offset.x + ky], ramps[offset.y + kx])).yx;
         line[at(position)] = value;
     }
     barrier(CLK_LOCAL_MEM_FENCE);

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lfcore.contracts import fingerprint
 from lfcore.optics.pupil import Pupil
@@ -155,7 +155,11 @@ class Instrument:
 
     def fingerprint(self) -> str:
         """Identifies everything that determines a point image."""
-        return fingerprint(asdict(self) | {"layers": self.layers and self.layers.model_dump()})
+        return fingerprint(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers, as JSON has them."""
+        return asdict(self) | {"layers": self.layers and self.layers.model_dump()}
 
     def blur_radius_lenslets(self, z_um: float) -> float:
         """Radius of the geometric blur of a voxel at ``z_um``, in lenslets."""
@@ -197,6 +201,12 @@ class Instrument:
     def window_radius_lenslets(self, z_um: float) -> int:
         """Lenslets on each side of the middle one that a point image at ``z_um`` needs: its blur and a margin."""
         return math.ceil(self._reach_um(z_um) / self.pitch_um)
+
+
+def device_models(instrument: Instrument) -> bool:
+    """Whether the device's kernels model this instrument: points in waves, on a square lattice."""
+    plain = instrument.model == "waves" and instrument.box is None and instrument.measured is None
+    return instrument.lattice == "square" and plain
 
 
 def instrument_from(

@@ -160,9 +160,7 @@ class _Field:
     def add_images(self, z_um: float, weight: float, is_first: bool, images: Lease, batch_bytes: int) -> None:
         """Queue the images of all offsets at ``z_um`` times ``weight``, to be added to ``images`` if not the first."""
         grid, points = self.layout.grid, len(self.offsets_um)
-        squares = math.ceil(_edge(self.instrument, self.wavelength_um, grid) ** 2)
-        frequencies = np.zeros(1), np.sqrt(np.arange(squares)) * self.step
-        table = pupil(self.instrument, self.wavelength_um, Grid(grid, grid), frequencies, z_um)[0].astype(np.complex64)
+        squares, table = self._pupil(z_um)
         pupil_table = self.session.upload(table)
         scale = weight * self.step**2 / grid.size**2 / pupil_energy(self.instrument, self.wavelength_um)
         batch = max(1, min(points, batch_bytes // self.layout.stored_bytes))
@@ -177,6 +175,18 @@ class _Field:
             self._launch("travel_columns", grid.size, some, self.columns, geometry, self.travel, field)
             camera = (geometry, field, np.float32(scale), np.int32(is_first), images)
             self._launch("camera_rows", self.layout.side, some, self.rows, *camera)
+
+    def _pupil(self, z_um: float) -> tuple[int, npt.NDArray[np.complex64]]:
+        """Length and table over the squared radius of a pupil that is round; 0 and the whole pupil of another."""
+        grid, reach = self.layout.grid, self.layout.reach
+        if all(m == 0 for _, m, _ in self.instrument.zernike):
+            squares = math.ceil(_edge(self.instrument, self.wavelength_um, grid) ** 2)
+            down, right = np.zeros(1), np.sqrt(np.arange(squares, dtype=np.float64)) * self.step
+        else:
+            squares = 0
+            down = right = np.arange(-reach, reach + 1, dtype=np.float64) * self.step
+        table = pupil(self.instrument, self.wavelength_um, Grid(grid, grid), (down, right), z_um)
+        return squares, table.astype(np.complex64)
 
     def _launch(self, name: str, lines: int, points: int, group: _WorkGroup, *arguments: object) -> None:
         local = pyopencl.LocalMemory(8 * group.lines * self.layout.grid.size)

@@ -1,8 +1,9 @@
 """Transforms: the kernels of every plane, kept where all runs with the same optics find them."""
 
 import json
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 from lfcore.calibration.lattice import Calibration
@@ -10,15 +11,23 @@ from lfcore.contracts import RunPaths, Stage, WorkItem, join
 from lfcore.errors import UsageError
 from lfcore.io import store
 from lfcore.opencl.device import choose
-from lfcore.optics.instrument import Instrument
-from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, offsets_um, plane_kernels
+from lfcore.optics.instrument import Instrument, device_models
+from lfcore.optics.measured import MeasuredImages
+from lfcore.optics.psf import outer_ring_energy
+from lfcore.projection.kernels import PlaneKernels, kernels_from_bytes, offsets_um
 from lfcore.stages.grid import instrument_of
+from lfcore.stages.measured import kernels_of, with_measured
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, current_record, planned_hashes, process, write_json
 
-KERNEL_FORMAT = 1
+LOG = logging.getLogger(__name__)
+
+KERNEL_FORMAT = 2
 """Raised when kernels of an earlier version are no longer right."""
+
+OUTER_RING_TOLERANCE = 0.02
+"""A plane's images with more of their light than this in the outermost cells have some beyond: said in the log."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +37,15 @@ class TransformStore:
     root: str
     instrument: Instrument
     samples_per_lenslet: int
+    measured: MeasuredImages | None = None
 
     @classmethod
     def of_run(cls, record: RunRecord, calibration: Calibration) -> Self:
         """The store that a run shares with all runs of the same optics."""
-        instrument = instrument_of(record.settings, calibration)
+        modelled = instrument_of(record.settings, calibration)
+        instrument, measured = with_measured(record.dataset, record.settings, modelled)
         root = join(record.transforms, f"{instrument.fingerprint()}-v{KERNEL_FORMAT}")
-        return cls(root, instrument, record.settings.volume.samples_per_lenslet)
+        return cls(root, instrument, record.settings.volume.samples_per_lenslet, measured)
 
     def path(self, z_um: float) -> str:
         """The file of one plane."""
@@ -50,7 +61,7 @@ class TransformStore:
         """Keep the kernels of one plane, and beside them what instrument they belong to."""
         about = join(self.root, "instrument.json")
         if not store.exists(about):
-            write_json(about, asdict(self.instrument))
+            write_json(about, self.instrument.to_json())
         store.write_bytes(self.path(kernels.z_um), kernels.to_bytes())
 
 
@@ -59,7 +70,7 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
 
     def prepare(pulse: Pulse) -> Do:
         kept = TransformStore.of_run(read_run(run), read_calibration(run))
-        compute = _kernels_of(kept.instrument, kept.samples_per_lenslet)
+        compute = _kernels_of(kept)
 
         def do(item: WorkItem) -> Record:
             z_um = float(item["z_um"])
@@ -68,32 +79,31 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
             kernels = kept.read(z_um) if found else compute(z_um)
             if not found:
                 kept.write(kernels)
-            return {"outputs": [path], "reused": found, "energy_inside": round(kernels.energy_inside, 5)}
+            outside = outer_ring_energy(kernels.images, kept.instrument)
+            if outside > OUTER_RING_TOLERANCE:
+                LOG.warning("plane %g um: %.1f %% of a point's light is at the edge of its window", z_um, 100 * outside)
+            energies = {"energy_inside": kernels.energy_inside, "energy_in_outer_ring": outside}
+            return {"outputs": [path], "reused": found} | {name: round(part, 5) for name, part in energies.items()}
 
         return do
 
     return process(run, Stage.TRANSFORMS, items, prepare, listener)
 
 
-def _kernels_of(instrument: Instrument, samples_per_lenslet: int) -> Callable[[float], PlaneKernels]:
+def _kernels_of(kept: TransformStore) -> Callable[[float], PlaneKernels]:
     """What computes the kernels of a plane, on the device that is wanted or with numpy; both agree to 1e-6."""
-    devices = choose() if _device_does(instrument) else []
-    if not devices:
-        return lambda z_um: plane_kernels(instrument, z_um, samples_per_lenslet)
+    instrument, devices = kept.instrument, choose() if kept.measured is None else []
+    if devices and not device_models(instrument):
+        LOG.info("numpy computes the point images of this microscope, which the device's kernels do not model")
+    if not devices or not device_models(instrument):
+        return kernels_of(instrument, kept.samples_per_lenslet, kept.measured)
     from lfcore.opencl.session import Session
     from lfcore.optics.opencl_psf import DevicePointImages
 
     points, cell, symmetry = DevicePointImages(Session(devices[0]), instrument), instrument.cell, instrument.symmetry
-    samples = cell.samples(samples_per_lenslet)
+    samples = cell.samples(kept.samples_per_lenslet)
     offsets = offsets_um(instrument, samples)
     return lambda z_um: PlaneKernels(z_um, samples, cell.pixels, points.host_images(z_um, offsets), symmetry)
-
-
-def _device_does(instrument: Instrument) -> bool:
-    """Whether the device's kernels model this instrument: square cells, a radial pupil, points, in waves."""
-    radial = all(m == 0 for _, m, _ in instrument.zernike)
-    plain = instrument.model == "waves" and instrument.box is None and instrument.measured is None
-    return instrument.lattice == "square" and radial and plain
 
 
 def read_calibration(run: RunPaths) -> Calibration:

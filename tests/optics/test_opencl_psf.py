@@ -13,6 +13,7 @@ from lfcore.opencl.device import Device
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.opencl_psf import DevicePointImages, layout
 from lfcore.optics.psf import point_images
+from lfcore.settings import Layers
 from tests.devices import PoisonedSession
 from tests.instruments import described, instrument
 
@@ -25,6 +26,11 @@ INSTRUMENTS = {
     "round": instrument(aperture="round", pixels_per_lenslet=6),
     "water, off the focal plane": instrument(
         magnification=40.0, numerical_aperture=1.1, pitch_um=100.0, focal_length_um=1500.0, sensor_distance_um=1320.0
+    ),
+    "gaps": instrument(aperture_um=95.0, gaps="clear", pixels_per_lenslet=6),
+    "aberrated": instrument(zernike=((3, 1, 0.1), (2, -2, 0.07), (4, 0, 0.05))),
+    "layers": instrument(
+        numerical_aperture=0.9, layers=Layers(immersion_index=1.515, focus_depth_um=40.0), zernike=((4, 0, 0.1),)
     ),
     "two lines": instrument(spectrum=((0.5, 0.25), (0.61, 0.75))),
 }
