@@ -61,17 +61,20 @@ def refocus(
     return stack
 
 
-def all_in_focus(stack: Image, planes_um: tuple[float, ...], lenslet_samples: Pair) -> tuple[Image, Image]:
+def all_in_focus(stack: Image, planes_um: tuple[float, ...], samples_per_lenslet: int) -> tuple[Image, Image]:
     """What is sharp in a focal stack (z, y, x), and at which depth: images (y, x), the second in um.
 
     Sharpness is the energy of the Laplacian of a Gaussian, averaged over a neighbourhood. Both results are means over
-    the planes, weighted by a power of it; where nothing has an edge, the depth says nothing. ``lenslet_samples`` [y, x]
-    is the lenslet pitch in samples.
+    the planes, weighted by a power of it; where nothing has an edge, the depth says nothing.
     """
-    fine, wide = ([scale * count for count in lenslet_samples] for scale in (DETAIL_LENSLETS, NEIGHBOURHOOD_LENSLETS))
-    sharpness = np.stack([gaussian_filter(gaussian_laplace(plane, fine) ** 2, wide) for plane in stack])
-    most = sharpness.max(axis=0)
-    weight = np.where(most > 0, sharpness / np.where(most > 0, most, 1), 1) ** DECISIVENESS
+    fine, wide = DETAIL_LENSLETS * samples_per_lenslet, NEIGHBOURHOOD_LENSLETS * samples_per_lenslet
+    weight = np.empty_like(stack)
+    for plane, sharpness in zip(stack, weight, strict=True):
+        gaussian_filter(gaussian_laplace(plane, fine) ** 2, wide, output=sharpness)
+    weight[:, weight.max(axis=0) == 0] = 1
+    # In place: a stack may be large. Powers of the ratio to the sharpest plane neither vanish nor overflow.
+    weight /= weight.max(axis=0)
+    weight **= DECISIVENESS
     weight /= weight.sum(axis=0)
     depths = np.array(planes_um, np.float32)
     return np.einsum("zyx,zyx->yx", weight, stack), np.einsum("zyx,z->yx", weight, depths)

@@ -25,14 +25,14 @@ def write_focal_stack(
     `stages.rectified.load`.
     """
     found = load(dataset, overrides, frame, run)
-    settings, instrument = found.settings, found.instrument
+    settings = found.settings
     planes, samples = settings.volume.planes_um, settings.volume.samples_per_lenslet
-    stack = refocus(found.light_field, found.flat, instrument, planes, samples)
+    stack = refocus(found.light_field, found.flat, found.instrument, planes, samples)
     voxel_um = volume_grid(settings, found.calibration).voxel_um
     notes = {"source": found.source, "z_um": " ".join(f"{z_um:g}" for z_um in planes)}
     ome_tiff.write_volume(output, stack, voxel_um, provenance=notes)
     if sharp or depth:
-        images = all_in_focus(stack, planes, instrument.cell.samples(samples))
+        images = all_in_focus(stack, planes, samples)
         for path, image in zip((sharp, depth), images, strict=True):
             if path:
                 ome_tiff.write_image(path, image, voxel_um[1:], {"source": found.source})

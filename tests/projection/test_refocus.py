@@ -110,7 +110,7 @@ def test_all_in_focus_shows_each_point_sharp_and_tells_its_depth() -> None:
     for z_um, (row, column) in places.items():
         image += traced_point(optics, (22, 23), (z_um, row * pitch_um, column * pitch_um), 100_000, seed=1)
     stack = refocus(image, np.ones_like(image), optics, planes, SAMPLES)
-    sharp, depth = all_in_focus(stack, planes, (SAMPLES, SAMPLES))
+    sharp, depth = all_in_focus(stack, planes, SAMPLES)
     for z_um, (row, column) in places.items():
         sample = row * SAMPLES + SAMPLES // 2, column * SAMPLES + SAMPLES // 2
         assert depth[sample] == pytest.approx(z_um, abs=8)
@@ -122,7 +122,7 @@ def test_an_empty_field_has_no_light_and_no_depth_that_is_no_number() -> None:
     optics = instrument()
     nothing = np.zeros((40, 40))
     stack = refocus(nothing, np.ones_like(nothing), optics, (-10.0, 10.0), 2)
-    sharp, depth = all_in_focus(stack, (-10.0, 10.0), (2, 2))
+    sharp, depth = all_in_focus(stack, (-10.0, 10.0), 2)
     assert not stack.any()
     assert not sharp.any()
     np.testing.assert_allclose(depth, 0, atol=1e-6)
