@@ -17,6 +17,7 @@ a tenth of the amplitude is left there. Within a few lenslets of the native plan
 are lost first, and higher ones may be seen again: the band limit is below that gap.
 """
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,7 @@ from lfcore.optics.psf import point_images
 Floats = npt.NDArray[np.float64]
 
 PHOTONS = 100.0
-POSITIONS = 9
+POSITIONS = 7
 ROWS = (-0.25, 0.25)
 """Where lines are sampled along y, in cells: of an even sum over y two places are enough."""
 
@@ -162,10 +163,11 @@ class Resolution:
         return int(np.argmax(self.band_limit))
 
 
-STEPS = (0.05, 0.1, 0.2, 0.3, 0.35, 0.45, 0.6, 0.8, 1.0)
+STEPS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
 """Where the curve is computed on each side, as parts of the useful range: densest where it turns."""
 
 
+@functools.lru_cache(maxsize=4)
 def resolution_curve(instrument: Instrument) -> Resolution:
     """The limits over the useful range, some seconds of work.
 

@@ -83,6 +83,8 @@ class Facts(TypedDict):
     lattice_png: NotRequired[bytes]
     projections: NotRequired[list[Projections]]
     convergence_png: NotRequired[bytes]
+    resolution_png: NotRequired[bytes]
+    sampling_remarks: NotRequired[list[str]]
 
 
 def render(facts: Facts) -> str:

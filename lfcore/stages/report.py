@@ -19,6 +19,7 @@ from lfcore.contracts import RunPaths, Stage, WorkItem
 from lfcore.errors import DataError, UsageError
 from lfcore.io import ome_tiff, ome_zarr, sources, store
 from lfcore.report import page, pictures
+from lfcore.stages.advice import advise
 from lfcore.stages.grid import VolumeGrid, volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
@@ -130,8 +131,11 @@ def make_facts(run: RunPaths, gathered: Gathered, shown: dict[int, npt.NDArray[n
     if gathered.done[Stage.CALIBRATE]:
         content = json.loads(store.read_bytes(run.calibration_json))
         facts |= {"calibration": content, "lattice_png": store.read_bytes(run.lattice_picture)}
-        grid = volume_grid(settings, Calibration.from_json(content))
         if shown:
+            calibration = Calibration.from_json(content)
+            grid = volume_grid(settings, calibration)
+            if (advice := advise(settings, calibration)) is not None:
+                facts |= {"resolution_png": advice.picture(), "sampling_remarks": advice.remarks}
             facts |= {"volume": _volume_row(run, record, grid), "projections": _projections(record, grid, shown)}
     if shown:
         facts["frame_png"] = _frame_picture(run, min(shown))

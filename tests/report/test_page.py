@@ -69,6 +69,8 @@ def full() -> Facts:
         lattice_png=PNG,
         projections=[{"frame": 0, "png": PNG}],
         convergence_png=PNG,
+        resolution_png=PNG,
+        sampling_remarks=["volume.z_um: a step of 8 um is coarser than <needed>"],
     )
 
 
@@ -120,6 +122,7 @@ def test_everything_that_is_known_is_on_the_page() -> None:
         "2.0 KiB",
         "microscope.magnification",
         "lfcore 0.1.0",
+        "a step of 8 um is coarser than <needed>",
     ):
         assert expected in text
 
