@@ -70,7 +70,7 @@ def contrasts(instrument: Instrument, z_um: float, frequencies: Sequence[float],
     seen = volume[:, rows, columns]
     place_um = ((np.arange(seen.shape[2]) + target.samples + 0.5) / target.samples - 0.5) * instrument.object_pitch_um
     found = [_contrast(profile, place_um, *bar) for profile, bar in zip(seen.mean(1), bars, strict=True)]
-    return np.array(found).reshape(len(frequencies), len(PHASES)).min(1)
+    return np.asarray(np.reshape(found, (len(frequencies), len(PHASES))).min(1))
 
 
 def limit(frequencies: Sequence[float], contrast: Floats) -> float:
@@ -176,7 +176,7 @@ def plot(rows: list[dict[str, Any]]) -> bytes:
         axes.axhline(native_limit(BROXTON), color="#ffd166", lw=1, ls=":", label="half a period a lenslet")
         axes.set_xlabel("z (um), from the native object plane")
         axes.set_ylabel("frequency (periods / um)")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper right", fontsize=8)
         return png(figure)
 
 

@@ -171,7 +171,9 @@ STEPS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
 def resolution_curve(instrument: Instrument) -> Resolution:
     """The limits over the useful range, some seconds of work.
 
-    The sides differ by up to a sixth: light that a lenslet spreads over its neighbours meets theirs on one side only.
+    Both sides are computed: they differ by up to a sixth. A lenslet alone, at its focal length from the camera, would
+    see ``z`` and ``-z`` alike but for a mirror, so the difference is made by light of neighbours that mixes with its
+    own.
     """
     reach = useful_um(instrument)
     depths = sorted({0.0, *(side * step * reach for step in STEPS for side in (-1, 1))})
