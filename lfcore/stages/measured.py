@@ -6,11 +6,26 @@ from dataclasses import replace
 import numpy as np
 
 from lfcore.contracts import join
-from lfcore.io import sources
+from lfcore.errors import DataError
+from lfcore.io import sources, store
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.measured import MeasuredImages, measured_images
 from lfcore.projection.kernels import PlaneKernels, plane_kernels
 from lfcore.settings import Settings
+
+
+def measured_checksum(dataset: str, settings: Settings) -> str | None:
+    """Checksum of the file that ``microscope.measured_psf`` names, None where nothing is named.
+
+    Raises ``DataError`` when the file is not there.
+    """
+    measured = settings.microscope.measured_psf
+    if measured is None:
+        return None
+    path = join(dataset, measured.file)
+    if not store.exists(path):
+        raise DataError(f"microscope.measured_psf.file: {path} is not there; check the path below the data set")
+    return store.facts(path).checksum
 
 
 def with_measured(dataset: str, settings: Settings, instrument: Instrument) -> tuple[Instrument, MeasuredImages | None]:
