@@ -38,8 +38,11 @@ FREQUENCIES = 16
 DIMMEST = 1e-3
 SPARROW = 0.94
 
+LARGEST_SINE = 0.95
+"""Rays beyond carry little light, and none where the medium's index is below the aperture."""
+
 LARGEST_IMAGE_PX = 260
-"""Point images with more pixels a side are left to Broxton's formula, which holds there."""
+"""Point images with more pixels a side are not computed."""
 
 
 def mean_wavelength_um(instrument: Instrument) -> float:
@@ -91,7 +94,8 @@ def depth_resolution_um(instrument: Instrument, band_limit: float) -> float:
     Views differ in direction by ``tan(alpha)`` to both sides, so a lateral frequency ``nu`` carries axial ones up to
     ``nu tan(alpha)``: the edge of the missing cone.
     """
-    return 1 / (band_limit * math.tan(math.asin(instrument.numerical_aperture / instrument.medium_index)))
+    sine = min(instrument.numerical_aperture / instrument.medium_index, LARGEST_SINE)
+    return 1 / (band_limit * math.tan(math.asin(sine)))
 
 
 def band_limit(instrument: Instrument, z_um: float, photons: float = PHOTONS) -> float:
@@ -187,17 +191,23 @@ def resolution_curve(instrument: Instrument) -> Resolution:
 
 
 def _limit(instrument: Instrument, z_um: float) -> float:
-    """The operator's band limit; Broxton's where the operator's point images are too large and his holds."""
-    coarse = _no_finer_than_needed(instrument)
-    image_px = (2 * coarse.window_radius_lenslets(z_um) + 1) * coarse.pixels_per_lenslet
-    if abs(z_um) > near_um(instrument) and image_px > LARGEST_IMAGE_PX:
-        return lenslet_limit(instrument, z_um)
-    return band_limit(coarse, z_um)
+    """The operator's band limit; where its point images are too large Broxton's, or the native one where his fails."""
+    plain = _no_more_than_needed(instrument)
+    reach = max(plain.window_radius_cells(z_um))
+    if (2 * reach + 1) * plain.pixels_per_lenslet <= LARGEST_IMAGE_PX:
+        return band_limit(plain, z_um)
+    return lenslet_limit(plain, z_um) if abs(z_um) > near_um(plain) else native_limit(plain)
 
 
-def _no_finer_than_needed(instrument: Instrument) -> Instrument:
-    """With at most four pixels in the spot of a lenslet on the camera: finer ones show nothing more."""
-    spot_um = mean_wavelength_um(instrument) * instrument.focal_length_um / instrument.pitch_um
+def _no_more_than_needed(instrument: Instrument) -> Instrument:
+    """Points of the mean wavelength by the model, with at most four pixels in the spot of a lenslet on the camera."""
+    wavelength_um = mean_wavelength_um(instrument)
+    spot_um = wavelength_um * instrument.focal_length_um / instrument.pitch_um
+    finest = math.ceil(4 * instrument.pitch_um / spot_um)
     return replace(
-        instrument, pixels_per_lenslet=min(instrument.pixels_per_lenslet, math.ceil(4 * instrument.pitch_um / spot_um))
+        instrument,
+        spectrum=((wavelength_um, 1.0),),
+        pixels_per_lenslet=min(instrument.pixels_per_lenslet, finest),
+        box=None,
+        measured=None,
     )

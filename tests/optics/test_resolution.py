@@ -22,6 +22,7 @@ from lfcore.optics.resolution import (
     useful_um,
     views,
 )
+from lfcore.settings import Layers
 from tests.instruments import TWENTY_TIMES, instrument
 
 
@@ -90,6 +91,20 @@ def test_the_curve_spans_the_useful_range_on_any_lattice() -> None:
         assert 0.0 in curve.z_um
         assert min(curve.band_limit) > 0
         assert curve.depth_um[curve.best] == min(curve.depth_um)
+
+
+def test_a_band_of_wavelengths_counts_by_its_mean() -> None:
+    band = instrument(spectrum=((0.49, 0.5), (0.53, 0.5)))
+    np.testing.assert_allclose(resolution_curve(band).band_limit, resolution_curve(instrument()).band_limit)
+
+
+def test_images_too_large_to_compute_leave_the_formula_or_the_native_limit() -> None:
+    """An oil objective deep in water blurs a point over hundreds of lenslets."""
+    oil = Layers(immersion_index=1.518, focus_depth_um=20)
+    deep = instrument(magnification=60.0, numerical_aperture=1.4, layers=oil)
+    curve = resolution_curve(deep)
+    assert curve.band_limit[curve.z_um.index(0.0)] == native_limit(deep)
+    assert all(math.isfinite(period_um) and period_um > 0 for period_um in curve.depth_um)
 
 
 @pytest.mark.parametrize("best_per_um", [0.07, 0.24, 0.31, 0.33, 0.9])
