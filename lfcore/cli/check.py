@@ -1,5 +1,6 @@
 """``lfcore check``: settings against files, and what would be computed."""
 
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,7 @@ from lfcore.cli.options import dataset_argument, parse_assignments, set_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lfcore.stages.advice import Advice
+    from lfcore.calibration.model import Calibration
     from lfcore.stages.check import Finding
     from lfcore.stages.dataset import DataSet, InputFile, Role
 
@@ -34,7 +35,7 @@ def check(dataset: str, plot: str | None, assignments: tuple[str, ...]) -> None:
     finding = check_dataset(found)
     _show(_volume(found, finding))
     click.echo()
-    for line in [*_costs(finding), "", *_advice(finding.advice)]:
+    for line in [*_costs(finding), "", *_advice(finding)]:
         click.echo(line)
     if plot is not None and finding.advice is not None:
         _write(plot, finding.advice.picture())
@@ -65,7 +66,7 @@ def _volume(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
     )
     pitch, nominal = calibration.lattice.mean_pitch_px, settings.nominal_pitch_px
     return [
-        ("lattice", f"{calibration.rows} x {calibration.columns} lenslets, {calibration.inliers} measured"),
+        ("lattice", _lattice(calibration)),
         ("pitch", f"{pitch:.3f} px (nominal {nominal:.3f}), rotation {calibration.lattice.rotation_deg:+.3f} degrees"),
         ("resampled to", f"{calibration.pixels_per_lenslet} pixels per lenslet"),
         ("volume", f"{shape} voxels (z, y, x) of {voxel} um, z from {min(planes):g} to {max(planes):g} um"),
@@ -73,7 +74,8 @@ def _volume(found: "DataSet", finding: "Finding") -> list[tuple[str, str]]:
     ]
 
 
-def _advice(advice: "Advice | None") -> list[str]:
+def _advice(finding: "Finding") -> list[str]:
+    advice = finding.advice
     if advice is None:
         return ["no advice on sampling: the array lies in the pupil"]
     curve, proposal = advice.curve, advice.proposal
@@ -88,7 +90,8 @@ def _advice(advice: "Advice | None") -> list[str]:
         *(f"{label:<12}" + "".join(f"{text:>6}" for text in texts) for label, texts in rows),
         "",
         f"{'proposed':<12} z from {-proposal.reach_um:g} to {proposal.reach_um:g} um in steps of {proposal.step_um:g}"
-        f" um, {proposal.samples_per_lenslet} samples a lenslet: {voxels} voxels",
+        f" um, {proposal.samples_per_lenslet} samples a lenslet: {voxels} voxels,"
+        f" {math.prod(advice.shape) / math.prod(finding.grid.shape):.2g} times as many as set",
         *(f"{'':<12} {reason}" for reason in advice.reasons),
         *(f"{'as set':<12} {remark}" for remark in advice.remarks),
     ]
@@ -99,6 +102,15 @@ def _write(path: str, content: bytes) -> None:
 
     store.write_bytes(path, content)
     click.echo(f"{path}: resolution against depth")
+
+
+def _lattice(calibration: "Calibration") -> str:
+    kind, source = calibration.lattice.kind, calibration.source.replace("_", " ")
+    if kind == "none":
+        return "none: each camera pixel stands for itself"
+    counted = "lenslets" if kind == "square" else f"cells of two lenslets, {calibration.orientation} along the camera's"
+    fitted = f"{calibration.inliers} lenslets measured" if calibration.inliers else "nothing measured"
+    return f"{kind}, {calibration.rows} x {calibration.columns} {counted}; from the {source}, {fitted}"
 
 
 def _frames(files: "Iterable[InputFile]") -> int:
