@@ -1,41 +1,39 @@
-"""How the lattice of lenslets is found in a white frame.
+"""How the lattice of lenslets is found, in a white frame or in a light field.
 
-A first lattice from the spectrum, then centroids of the discs with the light's unevenness taken out, then an affine fit
-that leaves strays out. Nothing is random, and no length is in pixels: all scale with the pitch.
+A first lattice from the spectrum, then the mean disc and its place under each lenslet, in turns, with the light's
+unevenness taken out; then bending terms if they pay. Nothing is random, and no length is in pixels: all scale with the
+pitch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from lfcore.calibration.discs import Discs, Illumination, measure_discs
-from lfcore.calibration.model import Calibration, Lattice, LatticeFit, Source, point
-from lfcore.calibration.spectrum import first_lattice
+from lfcore.calibration.discs import Discs, Noise, Sight
+from lfcore.calibration.fit import FEWEST_DISCS, Sighting, Terms, robust_fit, terms_that_pay
+from lfcore.calibration.model import Calibration, Lattice, LatticeFit, Source
+from lfcore.calibration.numbering import nominal_fit, numbered, on_grid
+from lfcore.calibration.pixels import Lenslets
+from lfcore.calibration.spectrum import Tiling, first_lattice, flatten_locally
+from lfcore.calibration.surface import Surface
+from lfcore.calibration.template import Template, first_template
 from lfcore.errors import CalibrationError
 
-__all__ = ["Calibration", "Lattice", "LatticeFit", "find_lattice", "fit_lattice"]
+__all__ = ["Calibration", "Lattice", "LatticeFit", "fit_lattice", "nominal_fit"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-WHOLE_TOLERANCE_PX = 0.5
-"""A lenslet that overhangs the camera by no more than this counts as whole."""
+Pulse = Callable[[float], None]
 
 DIMMEST_DISC = 0.3
 """A disc is found when it has this fraction of the brightness that its neighbourhood lets expect."""
 
-STRAY_SIGMAS = 5.0
-"""A centroid further off than this many standard deviations of the residual is left out of the fit."""
-
-SMALLEST_STRAY = 0.01
-"""A centroid nearer than this, in pitches, is never left out: ray-traced frames leave no residual to speak of."""
-
-SMALLEST_FIELD = 5
-"""Fewer rows or columns than this are no lattice to fit."""
-
-FEWEST_DISCS = SMALLEST_FIELD**2
+FAINTEST_SIGMAS, FAINTEST_SHARE = 6.0, 0.05
+"""Under a sample, whose brightness nothing foretells: standard errors, and part of the brightest lenslets' light."""
 
 SMALLEST_SHARE = 0.5
 """Of the discs that lie whole on the camera, this share must agree with the lattice."""
@@ -43,49 +41,65 @@ SMALLEST_SHARE = 0.5
 LARGEST_RESIDUAL = 0.1
 """The largest believable residual, rms, in pitches."""
 
-SMALLEST_FINITE_SHARE = 0.5
-"""Of a white frame's pixels, this share must be there."""
+SMALLEST_FINITE_SHARE = 0.15
+"""Of a frame's pixels, this share must be there; saturated discs still have edges."""
+
+LARGEST_GAP = 0.6
+"""Missing pixels nearer than this, in pitches, to one that is there are taken for a saturated disc's."""
+
+SETTLED_PX = 2e-4
+"""The lattice is found when a further round moves no corner of it by more than this, or after ``MOST_ROUNDS``."""
+
+MOST_ROUNDS = 8
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """A lattice with the discs that it was fitted to; the arrays are (n,) along ``indices`` (n, 2) [row, column]."""
+class _Round:
+    """What one round has found: n lenslets and their discs, which are there, and on which the lattice rests."""
 
-    lattice: Lattice
-    indices: NDArray[np.intp]
+    lenslets: Lenslets
     discs: Discs
     found: Flags
     inliers: Flags
+    lattice: Lattice
+    template: Template
 
+    @property
+    def places(self) -> Floats:
+        """Where the discs are, (n, 2) [y, x] px."""
+        return self.lenslets.lattice.places(self.lenslets.cells) + self.discs.shifts
 
-def find_lattice(
-    white: NDArray[np.floating[Any]],
-    nominal_pitch_px: float,
-    pixels_per_lenslet: int | None = None,
-    source: Source = "radiometry",
-) -> Calibration:
-    """The calibration of ``fit_lattice`` without what it was fitted to."""
-    return fit_lattice(white, nominal_pitch_px, pixels_per_lenslet, source).calibration
+    @property
+    def sighting(self) -> Sighting:
+        """The discs as they are fitted."""
+        return Sighting(self.lenslets.cells, self.places, self.discs.errors, self.found)
 
 
 def fit_lattice(
-    white: NDArray[np.floating[Any]],
+    frame: NDArray[np.floating[Any]],
     nominal_pitch_px: float,
     pixels_per_lenslet: int | None = None,
     source: Source = "radiometry",
+    kind: Tiling | None = None,
+    pulse: Pulse = lambda part: None,
 ) -> LatticeFit:
-    """Find the square lattice of lenslets in a white frame.
+    """Find the lattice of lenslets in a frame.
 
-    ``white`` is (y, x), NaN where missing or saturated; the true pitch may differ from ``nominal_pitch_px`` by a fifth.
-    ``pixels_per_lenslet`` defaults to the measured pitch, rounded; ``source`` names the image in the calibration.
+    ``frame`` is (y, x), NaN where missing or saturated; the true pitch may differ from ``nominal_pitch_px`` by a fifth.
+    ``pixels_per_lenslet`` defaults to the measured pitch, rounded. ``source`` says what the frame is: a white frame is
+    lit evenly up to smooth changes, a light field is not. With ``kind`` None it is found out whether the lattice is
+    square or hexagonal. ``pulse`` is told the part done.
 
-    Raises ``CalibrationError`` when no lattice is there.
+    Raises ``CalibrationError`` when no lattice is there, or one that is clearly of another kind.
     """
-    frame = _checked(white)
-    lattice = Lattice(*(point(vector) for vector in first_lattice(frame, nominal_pitch_px)))
-    coarse, illumination = _refined(frame, lattice)
-    measured, _ = _refined(illumination.flattened(frame), coarse.lattice)
-    return _on_grid(frame.shape, measured, pixels_per_lenslet, source)
+    image = _checked(frame)
+    pulse(0.1)
+    filled = _gaps_filled(image, nominal_pitch_px)
+    contrast = flatten_locally(filled, round(3 * nominal_pitch_px))
+    lattice = first_lattice(contrast, nominal_pitch_px, kind)
+    pulse(0.2)
+    last = _Search(image, np.isfinite(filled), source).settled(contrast, lattice, pulse)
+    return _on_grid(image.shape, last, pixels_per_lenslet, source)
 
 
 def _checked(white: NDArray[np.floating[Any]]) -> Floats:
@@ -107,90 +121,106 @@ def _checked(white: NDArray[np.floating[Any]]) -> Floats:
     return np.where(finite, frame, np.nan)
 
 
-def _refined(frame: Floats, lattice: Lattice) -> tuple[_Measured, Illumination]:
-    """The lattice fitted to the discs around its own centres, and the illumination that their brightness shows."""
-    indices = _indices_on(frame.shape, lattice)
-    discs = measure_discs(frame, _places(lattice, indices), lattice.steps)
-    if np.count_nonzero(discs.whole & (discs.brightness > 0)) < FEWEST_DISCS:
-        raise CalibrationError(
-            f"white frame: fewer than {FEWEST_DISCS} whole discs can be measured; "
-            "check that it is not saturated and shows the array"
-        )
-    illumination = Illumination(discs, frame.shape)
-    found = discs.whole & (discs.brightness > DIMMEST_DISC * illumination.expected(discs.centroids))
-    fitted, inliers = _fit_affine(indices, discs.centroids, found, lattice.mean_pitch_px)
-    return _Measured(fitted, indices, discs, found, inliers), illumination
+def _gaps_filled(frame: Floats, pitch_px: float) -> Floats:
+    """``frame`` with the nearest value where one is no further than a lenslet reaches: saturated discs, dead pixels."""
+    missing = np.isnan(frame)
+    if not missing.any():
+        return frame
+    distance, nearest = ndimage.distance_transform_edt(missing, return_indices=True)
+    return np.where(distance <= LARGEST_GAP * pitch_px, frame[tuple(nearest)], np.nan)
 
 
-def _places(lattice: Lattice, indices: NDArray[np.intp]) -> Floats:
-    return np.asarray(lattice.origin_px + indices @ lattice.steps.T)
+class _Search:
+    """Rounds on one frame: mean disc, places of the discs, lattice; what a round learns, the next one uses."""
+
+    def __init__(self, image: Floats, seen: Flags, source: Source) -> None:
+        self._image, self._seen, self._shape, self._evenly = image, seen, image.shape, source == "radiometry"
+        self._light, self._background = np.ones(image.shape), np.zeros(image.shape)
+        self._noise = Noise()
+        self._terms = Terms()
+
+    def settled(self, contrast: Floats, lattice: Lattice, pulse: Pulse) -> _Round:
+        """The round after which the lattice stays where it is; the first one looks at the frame's ``contrast``."""
+        light = np.ones(self._shape), np.zeros(self._shape)
+        contrast = np.where(self._seen, contrast, np.nan)
+        last = self._round(Sight(contrast, *light, self._seen, Lenslets.on_camera(self._shape, lattice)), None)
+        for count in range(MOST_ROUNDS):
+            pulse(0.2 + 0.8 * count / MOST_ROUNDS)
+            this = self._next(last, first=count == 0)
+            moved, last = _move(last.lattice, this.lattice, self._shape), this
+            terms = self._terms
+            # From the third round on the mean disc is sharp. Under a sample, parallax bends as optics do.
+            if self._evenly and count in (2, 4):
+                self._terms = terms_that_pay(this.sighting.of(this.inliers), this.lattice, self._shape)
+            if count >= 2 and moved < SETTLED_PX and self._terms == terms:
+                break
+        return last
+
+    def _next(self, last: _Round, first: bool) -> _Round:
+        """The round after ``last``, whose discs are of the frame itself unless it was the ``first``."""
+        lenslets = Lenslets.on_camera(self._shape, last.lattice)
+        flat = (self._image - self._background) / self._light
+        sight = Sight(flat, self._light, self._background, self._seen, lenslets, slopes=not self._evenly)
+        same = not first and np.array_equal(lenslets.numbers, last.lenslets.numbers)
+        this = self._round(sight, last.discs if same else None, None if first else last.template)
+        template = sight.mean_disc(this.discs, this.inliers)
+        self._noise = sight.noise(this.template, this.discs, this.inliers)
+        if self._evenly:
+            self._learn_light(this, with_background=not first)
+        return replace(this, template=template)
+
+    def _round(self, sight: Sight, before: Discs | None, template: Template | None = None) -> _Round:
+        """Measure and fit; without a ``template`` the first guess serves."""
+        lenslets = sight.lenslets
+        template = template or first_template(lenslets.lattice)
+        discs = sight.measure(template, self._noise, before)
+        found = discs.whole & self._bright_enough(lenslets, discs)
+        places = lenslets.lattice.places(lenslets.cells) + discs.shifts
+        seen = Sighting(lenslets.cells, places, discs.errors, found)
+        lattice, inliers = robust_fit(seen, lenslets.lattice, self._terms, self._shape)
+        return _Round(lenslets, discs, found, inliers, lattice, template)
+
+    def _bright_enough(self, lenslets: Lenslets, discs: Discs) -> Flags:
+        """Which discs (n,) are there at all."""
+        measured = discs.brightness[discs.whole]
+        if not len(measured):
+            return discs.whole
+        if not self._evenly:
+            level = FAINTEST_SHARE * float(np.quantile(measured, 0.95))
+            return (discs.brightness > FAINTEST_SIGMAS * discs.brightness_error) & (discs.brightness > level)
+        lit = discs.whole & (discs.brightness > 0.02 * np.max(measured))
+        places = lenslets.lattice.places(lenslets.cells)
+        expected = np.exp(Surface(places[lit], np.log(discs.brightness[lit]), self._shape).at(places))
+        return np.asarray(discs.brightness > DIMMEST_DISC * expected)
+
+    def _learn_light(self, this: _Round, with_background: bool) -> None:
+        """Light and background (y, x) from those of the discs, so that neither's slope pulls at a disc."""
+        places = this.places[this.inliers]
+        y, x = (np.clip(np.rint(places[:, axis]).astype(int), 0, self._shape[axis] - 1) for axis in (0, 1))
+        light = self._light[y, x]
+        background = self._background[y, x] + this.discs.background[this.inliers] * light
+        light = light * this.discs.brightness[this.inliers]
+        self._light = np.exp(Surface(places, np.log(light), self._shape).image())
+        if with_background:
+            self._background = Surface(places, background, self._shape).image()
 
 
-def _indices_on(shape: tuple[int, ...], lattice: Lattice) -> NDArray[np.intp]:
-    """[row, column] of every lenslet whose centre lies on the camera, (n, 2)."""
-    corners = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape]) - 0.5
-    fractional = np.linalg.solve(lattice.steps, (corners - lattice.origin_px).T).T
-    first, last = np.floor(fractional.min(axis=0)).astype(int), np.ceil(fractional.max(axis=0)).astype(int)
-    axes = [np.arange(low, high + 1) for low, high in zip(first, last, strict=True)]
-    indices = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    places = _places(lattice, indices)
-    return np.asarray(indices[np.all((places >= -0.5) & (places <= np.array(shape) - 0.5), axis=1)])
+def _move(before: Lattice, after: Lattice, shape: tuple[int, ...]) -> float:
+    """The longest way, px, that a change of lattice moves a lenslet in the camera's corners."""
+    corners = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape], dtype=np.float64)
+    return float(np.max(np.hypot(*(after.places(before.cells_at(corners)) - corners).T)))
 
 
-def _fit_affine(indices: NDArray[np.intp], centroids: Floats, found: Flags, pitch_px: float) -> tuple[Lattice, Flags]:
-    """Least squares over the discs in agreement with one another, and which those are (iterated rejection)."""
-    design = np.concatenate([np.ones((len(indices), 1)), indices], axis=1)
-    kept = found
-    for _ in range(20):
-        if np.count_nonzero(kept) < FEWEST_DISCS:
-            raise CalibrationError(
-                f"white frame: fewer than {FEWEST_DISCS} discs agree on a lattice; "
-                "check that it shows the microlens array"
-            )
-        solution = np.linalg.lstsq(design[kept], centroids[kept], rcond=None)[0]
-        residual = np.hypot(*(centroids - design @ solution).T)
-        # The median length of a two-dimensional normal deviate is 1.177 standard deviations.
-        sigma = float(np.median(residual[kept])) / 1.177
-        agreeing = found & (residual <= max(STRAY_SIGMAS * sigma, SMALLEST_STRAY * pitch_px))
-        if np.array_equal(agreeing, kept):
-            break
-        kept = agreeing
-    return Lattice(*(point(vector) for vector in solution)), kept
-
-
-def _whole_range(extent: int, start: float, step: float, half: float) -> tuple[int, int]:
-    """First and last index whose lenslet, centred at ``start + index * step``, lies whole on the camera's axis."""
-    low, high = -0.5 + half - WHOLE_TOLERANCE_PX, extent - 0.5 - half + WHOLE_TOLERANCE_PX
-    return int(np.ceil((low - start) / step)), int(np.floor((high - start) / step))
-
-
-def _on_grid(shape: tuple[int, ...], measured: _Measured, pixels_per_lenslet: int | None, source: Source) -> LatticeFit:
-    """Number the lenslets from the first row and column whose middle one is whole, and judge the fit on that grid."""
-    lattice = measured.lattice
-    middle = (np.array(shape) - 1) / 2
-    row, column = np.rint(np.linalg.solve(lattice.steps, middle - lattice.origin_px)).astype(int)
-    pitch_y, pitch_x = lattice.pitch_px
-    at_column, at_row = _places(lattice, np.array([[0, column], [row, 0]]))
-    first_row, last_row = _whole_range(shape[0], at_column[0], lattice.row_step_px[0], pitch_y / 2)
-    first_column, last_column = _whole_range(shape[1], at_row[1], lattice.column_step_px[1], pitch_x / 2)
-    rows, columns = last_row - first_row + 1, last_column - first_column + 1
-    if min(rows, columns) < SMALLEST_FIELD:
-        raise CalibrationError(
-            f"white frame: only {max(rows, 0)} x {max(columns, 0)} lenslets lie on the camera; "
-            f"at least {SMALLEST_FIELD} x {SMALLEST_FIELD} are needed"
-        )
-    first = np.array([first_row, first_column])
-    numbers = measured.indices - first
-    on_grid = np.all((numbers >= 0) & (numbers < (rows, columns)), axis=1)
-    found, inliers = measured.found & on_grid, measured.inliers & on_grid
-    centroids = np.full((rows, columns, 2), np.nan)
-    centroids[tuple(numbers[found].T)] = measured.discs.centroids[found]
-    flags = np.zeros((rows, columns), dtype=bool)
-    flags[tuple(numbers[inliers].T)] = True
-    numbered = Lattice(point(_places(lattice, first[None])[0]), lattice.row_step_px, lattice.column_step_px)
-    lengths = np.hypot(*(centroids - numbered.centres(rows, columns))[flags].T)
+def _on_grid(shape: tuple[int, ...], last: _Round, pixels_per_lenslet: int | None, source: Source) -> LatticeFit:
+    """Number the cells from the first row and column whose middle one is whole, and judge the fit on that grid."""
+    lattice, rows, columns = numbered(last.lattice, shape)
+    cells = np.round(2 * lattice.cells_at(last.lattice.places(last.lenslets.cells))) / 2
+    inside = on_grid(cells, rows, columns)
+    found, inliers = last.found & inside, last.inliers & inside
+    centres = lattice.places(cells)
+    lengths = np.hypot(*(last.places - centres)[inliers].T)
     calibration = Calibration(
-        lattice=numbered,
+        lattice=lattice,
         rows=rows,
         columns=columns,
         found=int(np.count_nonzero(found)),
@@ -201,16 +231,19 @@ def _on_grid(shape: tuple[int, ...], measured: _Measured, pixels_per_lenslet: in
         image_shape=(shape[0], shape[1]),
         source=source,
     )
-    _judge(calibration, int(np.count_nonzero(measured.discs.whole & on_grid)))
-    return LatticeFit(calibration, centroids, flags)
+    whole = last.discs.whole if source == "radiometry" else last.found
+    _judge(calibration, int(np.count_nonzero(whole & inside)), float(np.median(last.discs.errors[last.inliers])))
+    return LatticeFit(calibration, centres, np.where(last.found[:, None], last.places, np.nan), last.inliers, inside)
 
 
-def _judge(calibration: Calibration, whole: int) -> None:
-    """Raise ``CalibrationError`` when the discs do not bear the lattice out; ``whole`` counts those that could."""
+def _judge(calibration: Calibration, whole: int, error_px: float) -> None:
+    """Raise ``CalibrationError`` when the discs do not bear the lattice out.
+
+    ``whole`` counts those that could, ``error_px`` is the standard error of one that noise alone makes.
+    """
     pitch_px = calibration.lattice.mean_pitch_px
-    if (
-        calibration.inliers < max(SMALLEST_SHARE * whole, FEWEST_DISCS)
-        or calibration.residual_rms_px > LARGEST_RESIDUAL * pitch_px
+    if calibration.inliers < max(SMALLEST_SHARE * whole, FEWEST_DISCS) or calibration.residual_rms_px > max(
+        LARGEST_RESIDUAL * pitch_px, 2 * error_px
     ):
         raise CalibrationError(
             f"white frame: only {calibration.inliers} of {whole} discs agree with a lattice of {pitch_px:.2f} px "

@@ -154,7 +154,9 @@ class Calibration:
         try:
             bend = content.get("distortion")
             lattice = Lattice(
-                *(point(content[key]) for key in ("origin_px", "row_step_px", "column_step_px")),
+                point(content["origin_px"]),
+                point(content["row_step_px"]),
+                point(content["column_step_px"]),
                 kind=content.get("lattice", "square"),
                 orientation=content.get("orientation", "rows"),
                 distortion=None if bend is None else Distortion.from_json(bend),
@@ -179,11 +181,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class LatticeFit:
-    """A calibration and what it was fitted to, for pictures and diagnosis.
+    """A calibration and what it was fitted to, for pictures and diagnosis; the arrays are along the n lenslets.
 
-    ``centroids`` is (rows, columns, 2) [y, x] px, NaN where no disc was found; ``inliers`` is (rows, columns).
+    ``centres`` (n, 2) [y, x] px has all lenslets on the camera, also those between the middles of cells, ``places``
+    (n, 2) where each was seen, NaN where it was not; ``inliers`` (n,) marks those that the fit rests on, ``on_grid``
+    (n,) those within the calibration's rows and columns.
     """
 
     calibration: Calibration
-    centroids: Floats
+    centres: Floats
+    places: Floats
     inliers: Flags
+    on_grid: Flags

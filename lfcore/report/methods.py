@@ -51,12 +51,23 @@ def _calibration(used: Settings, calibration: Mapping[str, Any] | None) -> str:
         return dark + "No calibration was made."
     pitch_y, pitch_x = calibration["pitch_px"]
     lenslets, size = calibration["lenslets"], calibration["pixels_per_lenslet"]
+    kind, source = calibration.get("lattice", "square"), calibration["source"].replace("_", " ")
+    if kind == "none":
+        return f"{dark}The array being in the pupil, each camera pixel stood for itself."
+    if source == "nominal":
+        found = f"The lenslets' {kind} lattice was taken from nominal values: pitch {pitch_y:.3f} x {pitch_x:.3f} px."
+    else:
+        bent = " with perspective and radial terms" if calibration.get("distortion") else ""
+        found = (
+            f"The lenslets' {kind} lattice was found in the spectrum of the {source} frames and refined by a robust "
+            f"weighted fit{bent} to the places of {lenslets['inliers']} discs, where the mean disc fits best: "
+            f"steps {pitch_y:.3f} x {pitch_x:.3f} px, rotation {calibration['rotation_deg']:+.3f} degrees, residual "
+            f"{calibration['residual_px']['rms']:.3f} px rms."
+        )
+    cells = "lenslets" if kind == "square" else "cells of two lenslets"
     return (
-        f"{dark}The lenslets' lattice was found in the spectrum of the {calibration['source']} frame and refined by a "
-        f"robust affine fit to the centroids of {lenslets['inliers']} discs: pitch {pitch_y:.3f} x {pitch_x:.3f} px, "
-        f"rotation {calibration['rotation_deg']:+.3f} degrees, residual {calibration['residual_px']['rms']:.3f} px "
-        f"rms. Frames were resampled by cubic splines to {size} x {size} pixels for each of {lenslets['rows']} x "
-        f"{lenslets['columns']} lenslets."
+        f"{dark}{found} Frames were resampled by cubic splines, {size} pixels to the pitch, on {lenslets['rows']} x "
+        f"{lenslets['columns']} {cells}."
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lfcore.report.canvas import ACCENT, DARK, LIGHT, MARK, WARNING, canvas, plain, png
+from lfcore.report.canvas import WARNING, canvas, plain, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,100 +101,6 @@ def maximum_projections(
         figure.suptitle(plain(title))
         figure.colorbar(image, ax=figure.axes, label="largest intensity along the line of sight", shrink=0.6, aspect=40)
         return png(figure)
-
-
-def lattice_picture(white: Floats, centres: Floats, centroids: Floats, inliers: Flags) -> bytes:
-    """The lattice over the white frame: where the discs are against where the lattice has them.
-
-    ``white`` is (y, x); ``centres`` of the lattice and ``centroids`` of the discs are (rows, columns, 2) [y, x] px, NaN
-    where no disc was found; ``inliers`` (rows, columns) marks those that the fit rests on.
-    """
-    overview = min(8.8 * white.shape[0] / white.shape[1], 12.0) + 0.7
-    with canvas(10.0, overview + 2.2) as figure:
-        grid = figure.add_gridspec(2, 1, height_ratios=(overview, 2.2))
-        _draw_residuals(figure.add_subplot(grid[0]), white, centres, centroids, inliers)
-        rows, columns = inliers.shape
-        places = {
-            "top left": (0, 0),
-            "top right": (0, columns - 1),
-            "middle": (rows // 2, columns // 2),
-            "bottom left": (rows - 1, 0),
-            "bottom right": (rows - 1, columns - 1),
-        }
-        crops = grid[1].subgridspec(1, len(places))
-        for index, (name, place) in enumerate(places.items()):
-            axes = figure.add_subplot(crops[index])
-            _draw_crop(axes, white, centres, centroids, inliers, place)
-            axes.set_title(name)
-        return png(figure)
-
-
-def _draw_residuals(axes: "Axes", white: Floats, centres: Floats, centroids: Floats, inliers: Flags) -> None:
-    """The whole frame with residual vectors, averaged over blocks of lenslets and enlarged."""
-    pitch_px = float(np.hypot(*(centres[1, 0] - centres[0, 0])))
-    block = max(1, round(max(inliers.shape) / 24))
-    places, vectors = _block_means(centres, np.where(inliers[..., None], centroids - centres, np.nan), block)
-    typical = float(np.sqrt(np.mean(np.sum(vectors**2, axis=1)))) if len(vectors) else 0.0
-    enlarged = 0.5 * block * pitch_px / max(typical, 1e-6)
-    # One digit, so that the title can be checked with a ruler; a perfect frame's noise stays small.
-    enlarged = float(f"{min(enlarged, 1e4):.1g}")
-    # Drawn at half its brightness, so that the arrows stand out.
-    axes.imshow(white, cmap="gray", vmin=0, vmax=2 * float(np.nanquantile(white, 0.99)))
-    axes.quiver(
-        *places[:, ::-1].T, *vectors[:, ::-1].T,
-        color=ACCENT, angles="xy", scale_units="xy", scale=1 / enlarged, width=0.0022,
-    )  # fmt: skip
-    left_out = centres[~inliers]
-    axes.plot(*left_out[:, ::-1].T, "x", color=WARNING, ms=5, label=f"left out of the fit: {len(left_out)}")
-    if len(left_out):
-        axes.legend(loc="lower right", framealpha=0.8, facecolor=DARK, labelcolor=LIGHT)
-    many = "each disc" if block == 1 else f"means over {block} x {block} discs"
-    axes.set_title(f"disc less lattice ({many}), enlarged {enlarged:g} times")
-    axes.set_xlabel("x (camera px)")
-    axes.set_ylabel("y (camera px)")
-
-
-def _block_means(centres: Floats, residuals: Floats, block: int) -> tuple[Floats, Floats]:
-    """Mean centre and mean residual, (n, 2) each, of every block of lenslets in which a disc was measured."""
-    places, vectors = [], []
-    for row in range(0, centres.shape[0], block):
-        for column in range(0, centres.shape[1], block):
-            part = residuals[row : row + block, column : column + block].reshape(-1, 2)
-            measured = part[np.isfinite(part[:, 0])]
-            if len(measured):
-                vectors.append(measured.mean(axis=0))
-                places.append(centres[row : row + block, column : column + block].reshape(-1, 2).mean(axis=0))
-    return np.array(places).reshape(-1, 2), np.array(vectors).reshape(-1, 2)
-
-
-def _draw_crop(
-    axes: "Axes",
-    white: Floats,
-    centres: Floats,
-    centroids: Floats,
-    inliers: Flags,
-    place: tuple[int, int],
-) -> None:
-    """Four lenslets by four around ``place``: their cells' borders, the lattice's centres, and the discs' centroids."""
-    row_step, column_step = centres[1, 0] - centres[0, 0], centres[0, 1] - centres[0, 0]
-    rows, columns = inliers.shape
-    top, left = min(max(place[0] - 2, 0), rows - 4), min(max(place[1] - 2, 0), columns - 4)
-    corner = centres[top, left] - 0.5 * (row_step + column_step)
-    for count in range(5):
-        across = np.array([corner + count * row_step, corner + count * row_step + 4 * column_step])
-        down = np.array([corner + count * column_step, corner + count * column_step + 4 * row_step])
-        for line in (across, down):
-            axes.plot(line[:, 1], line[:, 0], color=ACCENT, lw=0.8)
-    window = np.s_[top : top + 4, left : left + 4]
-    kept = inliers[window]
-    axes.imshow(white, cmap="gray", vmin=0, vmax=float(np.nanquantile(white, 0.999)), interpolation="nearest")
-    axes.plot(*centres[window].reshape(-1, 2)[:, ::-1].T, "+", color=ACCENT, ms=7)
-    axes.plot(*centroids[window][kept][:, ::-1].T, "o", color=MARK, ms=3)
-    axes.plot(*centres[window][~kept][:, ::-1].T, "x", color=WARNING, ms=7)
-    low, high = centres[top, left] - 0.8 * row_step[0], centres[top + 3, left + 3] + 0.8 * row_step[0]
-    axes.set_xlim(low[1], high[1])
-    axes.set_ylim(high[0], low[0])
-    axes.tick_params(labelsize=7)
 
 
 def _scale_bar(axes: "Axes", width_um: float, height_um: float) -> None:

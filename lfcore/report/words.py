@@ -1,5 +1,6 @@
 """Numbers in words, and what to think of them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,12 +47,20 @@ def calibration_verdicts(calibration: Mapping[str, Any], nominal_pitch_px: float
 
     The limits come from the samples at hand, where a good fit leaves 1 % of the pitch.
     """
-    pitch_y, pitch_x = calibration["pitch_px"]
+    if calibration.get("lattice") == "none":
+        return [_source_verdict(calibration)]
+    steps, hexagonal = calibration["pitch_px"], calibration.get("lattice") == "hexagonal"
+    # The cell of a hexagonal lattice is longer one way, and has one lenslet in its middle and one between four cells.
+    long_side = (calibration["orientation"] != "rows") if hexagonal else None
+    pitch_y, pitch_x = (
+        step / (math.sqrt(3) if axis == long_side else 1) for axis, step in zip((False, True), steps, strict=True)
+    )
     pitch = (pitch_y + pitch_x) / 2
     lenslets, residual = calibration["lenslets"], calibration["residual_px"]
-    whole = lenslets["rows"] * lenslets["columns"]
+    whole = lenslets["rows"] * lenslets["columns"] + hexagonal * (lenslets["rows"] - 1) * (lenslets["columns"] - 1)
     oblong = abs(pitch_y - pitch_x) / pitch
     verdicts = [
+        _source_verdict(calibration),
         Verdict(
             "lenslets in the fit",
             f"{lenslets['inliers']:,} of {whole:,} ({lenslets['rows']} rows, {lenslets['columns']} columns)",
@@ -73,7 +82,7 @@ def calibration_verdicts(calibration: Mapping[str, Any], nominal_pitch_px: float
         Verdict(
             "pitch (y, x)",
             f"{pitch_y:.4f}, {pitch_x:.4f} px",
-            "equal to 0.5 %: a square lattice seen straight on",
+            "equal to 0.5 %: the lattice is seen straight on",
             oblong < 0.005,
         ),
         Verdict(
@@ -83,6 +92,8 @@ def calibration_verdicts(calibration: Mapping[str, Any], nominal_pitch_px: float
             abs(calibration["rotation_deg"]) <= 10,
         ),
     ]
+    if calibration.get("distortion"):
+        verdicts.append(_bend_verdict(calibration["distortion"]))
     if nominal_pitch_px is not None:
         off = pitch / nominal_pitch_px - 1
         verdicts.append(
@@ -94,3 +105,29 @@ def calibration_verdicts(calibration: Mapping[str, Any], nominal_pitch_px: float
             )
         )
     return verdicts
+
+
+def _source_verdict(calibration: Mapping[str, Any]) -> Verdict:
+    """Where the lattice comes from; anything but a white frame is a fall-back."""
+    kind, source = calibration.get("lattice", "square"), calibration["source"]
+    value = "no array images the pupil: each camera pixel stands for itself"
+    if kind != "none":
+        value = f"{kind}, from the {source.replace('_', ' ')}{' values' if source == 'nominal' else ' frames'}"
+    warning = calibration.get("warning")
+    return Verdict(
+        "lattice",
+        f"{value}; {warning}" if warning else value,
+        "from a radiometry frame, which tells the sensitivity of each pixel too",
+        not warning,
+    )
+
+
+def _bend_verdict(bend: Mapping[str, Any]) -> Verdict:
+    """How far the lattice is bent at the camera's corners."""
+    tilt_px, radial_px = (bend["radius_px"] * term for term in (math.hypot(*bend["projective"]), bend["radial"]))
+    return Verdict(
+        "bending at the corners",
+        f"{tilt_px:.2f} px by perspective, {radial_px:+.2f} px radially",
+        "below half a pitch; it is taken out in resampling, as these terms pay at lenslets left out of the fit",
+        True,
+    )

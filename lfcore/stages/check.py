@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from lfcore.calibration.lattice import Calibration
 from lfcore.settings import Settings
 from lfcore.stages.advice import Advice, advise
-from lfcore.stages.calibrate import fit_lattice_in, read_white
 from lfcore.stages.dataset import DataSet
 from lfcore.stages.grid import VolumeGrid, volume_grid
+from lfcore.stages.lattice import find_lattice
 from lfcore.stages.plan import estimates
 
 PITCH_TOLERANCE = 0.02
@@ -37,10 +37,11 @@ class Finding:
 def check(found: DataSet) -> Finding:
     """Find the lattice and derive everything from it. Raises ``CalibrationError`` when there is none."""
     settings = found.settings
-    radiometry = [file.path for file in found.of("radiometry")]
-    white = read_white(radiometry, [file.path for file in found.of("dark")])
-    fit = fit_lattice_in(white, settings.nominal_pitch_px, settings.calibration.pixels_per_lenslet, radiometry[0])
-    calibration = fit.calibration
+    radiometry, light_field, dark = (
+        [file.path for file in found.of(role)] for role in ("radiometry", "light_field", "dark")
+    )
+    lattice = find_lattice(settings, radiometry, light_field, dark)
+    calibration = lattice.fit.calibration
     grid = volume_grid(settings, calibration)
     itemsize = 2 if settings.output.dtype == "uint16" else 4
     costs = estimates(found)
@@ -51,6 +52,7 @@ def check(found: DataSet) -> Finding:
         estimates=costs,
         warnings=[
             *(f"{file.problem}; it will be set aside" for file in found.of("light_field") if file.problem),
+            *filter(None, [lattice.warning]),
             *_pitch_warning(settings, calibration),
             *_aperture_warning(settings, calibration),
             *_memory_warning(max(int(cost["memory_bytes"]) for cost in costs.values())),
@@ -61,7 +63,7 @@ def check(found: DataSet) -> Finding:
 
 def _pitch_warning(settings: Settings, calibration: Calibration) -> list[str]:
     measured, nominal = calibration.lattice.mean_pitch_px, settings.nominal_pitch_px
-    if abs(measured / nominal - 1) <= PITCH_TOLERANCE:
+    if calibration.lattice.kind == "none" or abs(measured / nominal - 1) <= PITCH_TOLERANCE:
         return []
     implied_um = measured * settings.camera.pixel_at_array_um
     keys = f"microlens_array.pitch_um {settings.microlens_array.pitch_um:g} and camera.pixel_um"
@@ -74,6 +76,8 @@ def _pitch_warning(settings: Settings, calibration: Calibration) -> list[str]:
 def _aperture_warning(settings: Settings, calibration: Calibration) -> list[str]:
     """The pupil's image on the camera against a lenslet: they fit when the working f-numbers do (Levoy 2006)."""
     optics, array = settings.microscope, settings.microlens_array
+    if calibration.lattice.kind == "none":
+        return []
     pitch_um = calibration.lattice.mean_pitch_px * settings.camera.pixel_at_array_um
     diameter_um = 2 * array.focal_length_um * optics.numerical_aperture / optics.true_magnification
     if diameter_um <= APERTURE_TOLERANCE * pitch_um:

@@ -70,8 +70,6 @@ def examine(dataset: str, overrides: Mapping[str, Any] | None = None) -> DataSet
     ``DataError`` when a pattern matches nothing, sizes differ, or white or dark frames cannot be read.
     """
     settings = read_settings(dataset, overrides)
-    if settings.images.radiometry is None:
-        raise DataError(f"{dataset}: images.radiometry is not set; name the white frame, the lattice is found in it")
     files = tuple(file for role in ("light_field", "radiometry", "dark") for file in _files(dataset, settings, role))
     return DataSet(dataset, settings, files, _common_shape(files))
 
@@ -109,5 +107,16 @@ def _common_shape(files: Sequence[InputFile]) -> tuple[int, int]:
     for path, shape in shapes.items():
         if shape != common:
             sizes = f"is {shape[0]} x {shape[1]} px (y, x), but {usual} is {common[0]} x {common[1]} px"
-            raise DataError(f"{path}: {sizes}; all images of a data set must be of one size")
+            remedy = _binned(path, shape, usual, common) or "all images of a data set must be of one size"
+            raise DataError(f"{path}: {sizes}; {remedy}")
     return common
+
+
+def _binned(path: str, shape: tuple[int, int], other_path: str, other: tuple[int, int]) -> str:
+    """What to say when one image is a whole number of times smaller than the other; empty when none is."""
+    for small, large, culprit in ((shape, other, path), (other, shape, other_path)):
+        factor = round(large[0] / small[0])
+        # A camera drops the rows and columns that a division leaves over.
+        if factor > 1 and all(length // factor == binned for length, binned in zip(large, small, strict=True)):
+            return f"{culprit} looks binned by {factor}; take all images with the same binning"
+    return ""

@@ -12,6 +12,7 @@ from lfcore.io import store
 from lfcore.optics.instrument import instrument_from
 from lfcore.projection import cost
 from lfcore.stages.dataset import DataSet, InputFile, examine
+from lfcore.stages.measured import measured_checksum
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RUN_FORMAT, RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, write_json
@@ -20,7 +21,7 @@ from lfcore.stages.transforms import KERNEL_FORMAT
 LIBRARIES = ("numpy", "scipy", "tifffile", "zarr")
 PROCESS_BYTES = 300 << 20
 BYTES_PER_PIXEL = 150
-SECONDS = {Stage.NORMALISE: (0.05, 1e-7), Stage.CALIBRATE: (2.0, 4e-6), Stage.REPORT: (2.0, 1e-6)}
+SECONDS = {Stage.NORMALISE: (0.05, 1e-7), Stage.CALIBRATE: (2.0, 1e-5), Stage.REPORT: (2.0, 1e-6)}
 """Seconds of the stages that work on camera pixels: to begin with, and for each pixel."""
 
 
@@ -71,7 +72,10 @@ def make_items(found: DataSet, run: RunPaths) -> dict[Stage, list[WorkItem]]:
     """The work items of every stage after ``plan``, each with the hash of what determines its result."""
     settings = found.settings.model_dump(mode="json")
     dark = [file.checksum for file in found.of("dark")]
-    shared = [RUN_FORMAT, settings, dark, [file.checksum for file in found.of("radiometry")]]
+    # Without a white frame the light field shows the lattice.
+    white = found.of("radiometry") or found.of("light_field")
+    measured = measured_checksum(found.path, found.settings)
+    shared = [RUN_FORMAT, settings, dark, [file.checksum for file in white], measured]
 
     def item(stage: Stage, item_id: str, content: object, **more: Any) -> WorkItem:  # noqa: ANN401  # any JSON value
         return {"stage": stage.value, "run": run.root, "id": item_id, "hash": fingerprint(content), **more}

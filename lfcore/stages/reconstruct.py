@@ -80,8 +80,8 @@ class Scene:
         engine = Engine(
             devices[0] if devices else None, kernels, calibration, record.settings.reconstruction.acceleration
         )
-        white = sources.read_frame(run.sensitivity).astype(np.float32)
-        return cls(record, calibration, engine, engine.attempt(lambda: weight_of(engine.projector, white)))
+        white, measured = sources.read_frame(run.sensitivity).astype(np.float32), bool(record.inputs_of("radiometry"))
+        return cls(record, calibration, engine, engine.attempt(lambda: weight_of(engine.projector, white, measured)))
 
     def reconstruct(self, frame: Image, pulse: Pulse = lambda part: None) -> Estimate:
         """The volume of a normalised frame (y, x) in camera coordinates."""
@@ -91,11 +91,15 @@ class Scene:
         )
 
 
-def weight_of(projector: Projector[Resident], white: Image) -> Image:
-    """The sensitivity ``W`` (y, x) from the rectified white frame (y, x), zero where unusable."""
+def weight_of(projector: Projector[Resident], white: Image, measured: bool = True) -> Image:
+    """The sensitivity ``W`` (y, x) from the rectified white frame (y, x), zero where unusable.
+
+    When it was not ``measured``, ``white`` says no more than which pixels are there, and these are equally sensitive.
+    """
     uniform = projector.pack_volume(np.ones((1, *projector.volume_shape), np.float32))
     response = projector.unpack_image(projector.forward(uniform))[0]
-    return sensitivity(np.where(white > 0, white, np.nan), response)
+    # Equal sensitivity means that the model's own answer is what a white frame would show.
+    return sensitivity(np.where(white > 0, white if measured else white * response, np.nan), response)
 
 
 def _create_output(run: RunPaths, scene: Scene) -> None:

@@ -16,9 +16,10 @@ from lfcore.io import ome_tiff, sources
 from lfcore.optics.instrument import Instrument
 from lfcore.projection.views import view_pitch_um, views
 from lfcore.settings import Settings
-from lfcore.stages.calibrate import fit_lattice_in, read_white, sensitivity
+from lfcore.stages.calibrate import sensitivity
 from lfcore.stages.dataset import DataSet, examine
 from lfcore.stages.grid import instrument_of
+from lfcore.stages.lattice import find_lattice
 from lfcore.stages.normalise import read_dark, read_normalised
 from lfcore.stages.transforms import read_calibration
 
@@ -115,10 +116,12 @@ def _pixel_um(instrument: Instrument) -> tuple[float, float]:
 
 def _calibrated(found: DataSet) -> tuple[Calibration, Image]:
     """The lattice of a data set and its rectified white frame (y, x), zero where unusable."""
-    settings, radiometry = found.settings, [file.path for file in found.of("radiometry")]
-    white = read_white(radiometry, [file.path for file in found.of("dark")])
-    fit = fit_lattice_in(white, settings.nominal_pitch_px, settings.calibration.pixels_per_lenslet, radiometry[0])
-    return fit.calibration, sensitivity(white, fit.calibration)
+    radiometry, light_field, dark = (
+        [file.path for file in found.of(role)] for role in ("radiometry", "light_field", "dark")
+    )
+    lattice = find_lattice(found.settings, radiometry, light_field, dark)
+    calibration = lattice.fit.calibration
+    return calibration, sensitivity(lattice.frame, calibration, measured=bool(radiometry))
 
 
 def _calibrated_in(run: str) -> tuple[Calibration, Image]:

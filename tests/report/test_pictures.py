@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from lfcore.report.pictures import convergence_curve, frame_picture, lattice_picture, maximum_projections
+from lfcore.report.pictures import convergence_curve, frame_picture, maximum_projections
 
 Floats = NDArray[np.float64]
 
@@ -15,35 +15,6 @@ Floats = NDArray[np.float64]
 def opened(png: bytes) -> NDArray[np.int_]:
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-
-
-def lattice(rows: int, columns: int, pitch: float) -> tuple[Floats, Floats]:
-    centres = np.stack(np.mgrid[:rows, :columns], axis=-1) * pitch + pitch / 2
-    y, x = np.mgrid[: int(rows * pitch), : int(columns * pitch)]
-    white = 100.0 * (np.hypot(y % pitch - pitch / 2, x % pitch - pitch / 2) < 0.45 * pitch)
-    return white, centres
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(5, 5), (12, 7), (60, 80)])
-def test_the_lattice_is_drawn_with_what_was_left_out(rows: int, columns: int) -> None:
-    white, centres = lattice(rows, columns, 10.0)
-    centroids = centres + np.random.default_rng(0).normal(0, 0.1, centres.shape)
-    inliers = np.ones((rows, columns), dtype=bool)
-    inliers[0, 1] = inliers[2, 3] = False
-    centroids[2, 3] = np.nan
-    white[3, 4] = np.nan
-    with_strays = opened(lattice_picture(white, centres, centroids, inliers))
-    without = opened(lattice_picture(white, centres, np.where(np.isnan(centroids), centres, centroids), inliers | True))
-
-    def pink(image: NDArray[np.int_]) -> int:
-        return np.count_nonzero((image[..., 0] > 200) & (image[..., 1] < 140) & (image[..., 2] > 100))
-
-    assert pink(with_strays) > pink(without)
-
-
-def test_a_perfect_lattice_can_be_drawn() -> None:
-    white, centres = lattice(6, 6, 10.0)
-    opened(lattice_picture(white, centres, centres, np.ones((6, 6), dtype=bool)))
 
 
 def test_a_bead_is_bright_in_all_three_projections() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lfcore.calibration.lattice import find_lattice
+from lfcore.calibration.lattice import fit_lattice
 from lfcore.optics.psf import point_images
 from lfcore.simulation.camera import (
     DARK_COUNTS,
@@ -25,7 +25,7 @@ def test_the_white_frame_shows_the_lattice_that_was_put_in(pitch_px: float, rota
     bench = make_bench(instrument(pixels_per_lenslet=round(pitch_px)), scenario)
     frame = white_frame(bench)
     assert frame.shape == bench.image_shape
-    found = find_lattice(frame, pitch_px).lattice
+    found = fit_lattice(frame, pitch_px).calibration.lattice
     assert found.mean_pitch_px == pytest.approx(pitch_px, abs=0.01)
     assert found.rotation_deg == pytest.approx(rotation_deg, abs=0.03)
     if rotation_deg == 0.6:

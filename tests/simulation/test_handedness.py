@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lfcore.calibration.lattice import Calibration, find_lattice
+from lfcore.calibration.lattice import Calibration, fit_lattice
 from lfcore.calibration.rectify import rectify
 from lfcore.projection.kernels import plane_kernels
 from lfcore.projection.numpy_projector import NumpyProjector
@@ -68,7 +68,7 @@ def volume_of(bench: Bench, setting: Setting, phantom: Phantom) -> tuple[npt.NDA
 def calibrated(bench: Bench, setting: Setting, white: Floats) -> Calibration:
     """What is found in the white frame; of a hexagonal array, what was put in."""
     if bench.lattice.kind == "square":
-        return find_lattice(white, setting.pitch_px, setting.pixels)
+        return fit_lattice(white, setting.pitch_px, setting.pixels).calibration
     field = setting.rows, setting.columns, 0, 0, 0.0, 0.0, setting.pixels
     return Calibration(bench.lattice, *field, bench.image_shape)
 

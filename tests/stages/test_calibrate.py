@@ -10,7 +10,7 @@ import tifffile
 
 from lfcore.contracts import RunPaths, Stage
 from lfcore.errors import DataError
-from lfcore.stages.calibrate import read_white
+from lfcore.stages.lattice import read_white
 from lfcore.stages.plan import plan
 from lfcore.stages.work import do_slice
 

@@ -174,9 +174,49 @@ def test_bad_data_is_refused_before_anything_is_written(tiny_dataset: MakeDatase
     assert not Path(run.root).exists()
 
 
-def test_without_a_white_frame_there_is_no_lattice(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
-    dataset = tiny_dataset(settings={"images": {"light_field": "raw/*.tif"}})
-    with pytest.raises(DataError, match=r"images\.radiometry is not set"):
+def test_without_a_white_frame_the_calibration_depends_on_the_light_field(
+    tiny_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    dataset, run = tiny_dataset(settings={"images": {"light_field": "raw/*.tif"}}), RunPaths(f"{tmp_path}/run")
+
+    def planned() -> str:
+        plan(str(dataset), run)
+        return str(parse_items(store.read_bytes(run.items(Stage.CALIBRATE)))[0]["hash"])
+
+    before = planned()
+    assert planned() == before
+    frame = dataset / "raw" / "frame_1.tif"
+    tifffile.imwrite(frame, tifffile.imread(frame)[::-1])
+    assert planned() != before
+
+
+def _bin(name: str, factor: int) -> Callable[[Path], None]:
+    def bin_(dataset: Path) -> None:
+        image = tifffile.imread(dataset / name)
+        height, width = (length // factor for length in image.shape)
+        parts = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
+        tifffile.imwrite(dataset / name, parts.sum(axis=(1, 3)).astype(np.uint16))
+
+    return bin_
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_binned_white_frame_is_told_before_anything_is_written(
+    tiny_dataset: MakeDataset, tmp_path: Path, factor: int
+) -> None:
+    dataset, run = tiny_dataset(), RunPaths(f"{tmp_path}/run")
+    _bin("radiometry.tif", factor)(dataset)
+    with pytest.raises(DataError, match=rf"radiometry\.tif looks binned by {factor}; take all images") as caught:
+        plan(str(dataset), run)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 65
+    assert not Path(run.root).exists()
+
+
+def test_a_binned_light_field_is_told_by_its_own_name(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
+    dataset = tiny_dataset(frames=1)
+    _bin("raw/frame_0.tif", 2)(dataset)
+    with pytest.raises(DataError, match=r"frame_0\.tif looks binned by 2"):
         plan(str(dataset), RunPaths(f"{tmp_path}/run"))
 
 
