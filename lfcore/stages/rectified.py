@@ -85,9 +85,11 @@ def write_rectified(
 ) -> tuple[int, ...]:
     """Write the rectified light field (y, x), or its views (v, u, y, x), and return the shape; raises as `load`.
 
-    With ``flat`` it is divided by the white frame, and NaN where that is too dim.
+    With ``flat`` it is divided by the white frame, and NaN where that is too dim; ``UsageError`` when there is none.
     """
     found = load(dataset, overrides, frame, run)
+    if flat and found.calibration.source != "radiometry":
+        raise UsageError(f"--flat: {run or dataset} has no white frame to divide by; name it in images.radiometry")
     light_field = divided(found.light_field, found.flat) if flat else found.light_field
     image = views(light_field, found.instrument) if as_views else light_field
     cell = found.instrument.cell

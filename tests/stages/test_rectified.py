@@ -94,6 +94,18 @@ def test_the_calibration_of_a_run_gives_the_same(tiny_dataset: MakeDataset, tmp_
     np.testing.assert_allclose(again.flat, anew.flat, rtol=1e-6)
 
 
+def test_a_recording_without_a_white_frame_can_be_refocused(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
+    """The lattice is found in its light field, and no pixel counts for more than another."""
+    dataset, without = str(tiny_dataset()), {"images": {"radiometry": None}}
+    bare = load(dataset, without)
+    assert bare.calibration.source == "light_field"
+    assert bare.calibration.lattice.mean_pitch_px == pytest.approx(10, abs=0.02)
+    assert set(np.unique(bare.flat)) <= {0.0, 1.0}
+    assert write_focal_stack(dataset, without, str(tmp_path / "stack.tif")) == (3, 20, 24)
+    with pytest.raises(UsageError, match=r"--flat: .* has no white frame to divide by"):
+        write_rectified(dataset, without, str(tmp_path / "flat.tif"), flat=True)
+
+
 def test_what_cannot_be_rectified_is_refused(tiny_dataset: MakeDataset) -> None:
     dataset = tiny_dataset(frames=2)
     with pytest.raises(UsageError, match=r"--frame 2: .* has 2 frames; give one from 0 to 1"):
