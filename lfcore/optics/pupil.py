@@ -86,8 +86,8 @@ class Pupil:
         )
         return np.asarray(path + self._aberration_um(down / self.numerical_aperture, right / self.numerical_aperture))
 
-    def gradient_um(self, z_um: float, down: Real, right: Real) -> tuple[Real, Real]:
-        """Gradient of ``path_um`` over ``s``, um."""
+    def gradient_um(self, z_um: float | Real, down: Real, right: Real) -> tuple[Real, Real]:
+        """Gradient of ``path_um`` over ``s``, um; a depth for all places or one for each."""
         squared = down**2 + right**2
         radial = -sum(thickness / _root(index, squared) for index, thickness in self._stack(z_um))
         if not self.zernike:
@@ -111,7 +111,7 @@ class Pupil:
         held = np.cumsum(weight[order])
         return float(distance[order][np.searchsorted(held, BLUR_ENERGY * held[-1])])
 
-    def _stack(self, z_um: float) -> tuple[tuple[float, float], ...]:
+    def _stack(self, z_um: float | Real) -> tuple[tuple[float, float | Real], ...]:
         """(index, thickness in um) of the layers; those of the design count negatively."""
         layers, index = self.layers, self.medium_index
         if layers is None:

@@ -23,7 +23,7 @@ from lfcore.stages.runner import Do, Outcome, Pulse, Record, current_record, pla
 
 LOG = logging.getLogger(__name__)
 
-KERNEL_FORMAT = 2
+KERNEL_FORMAT = 3
 """Raised when kernels of an earlier version are no longer right."""
 
 OUTER_RING_TOLERANCE = 0.02

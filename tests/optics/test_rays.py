@@ -1,5 +1,6 @@
 """Rays against waves of a short wavelength, against closed forms, and against more rays."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,24 @@ def test_the_usual_array_by_rays_fills_each_lenslet_with_the_pupil() -> None:
     edge_um = optics.focal_length_um * optics.numerical_aperture / optics.magnification
     assert disc[radius > edge_um + optics.pixel_um].max() < 0.02 * disc[7, 7]
     assert disc[radius < edge_um - optics.pixel_um].min() > 0.9 * disc[7, 7]
+
+
+@pytest.mark.parametrize("kind", ["square", "hexagonal", "coma", "layers", "clear gaps"])
+@pytest.mark.parametrize("box", [None, Box(2.0, 4)])
+def test_images_have_the_stated_symmetry(kind: str, box: Box | None) -> None:
+    """To the rays that rounding moves over an edge: the operator takes symmetry for granted, and noise would not do."""
+    optics = instrument(pixels_per_lenslet=8, box=box, **KINDS[kind])
+    if kind == "coma":
+        optics = replace(optics, zernike=((3, -1, 0.4),))
+    places = [(1.3, 0.6), (-1.3, 0.6), (1.3, -0.6), (-1.3, -0.6), (0.6, 1.3), (0.0, 0.6)]
+    image, down, right, both, exchanged, on_line = ray_images(optics, -9.0, places, (5, 5))
+    relatives = {
+        "mirror_y": (down[::-1], on_line[::-1]),
+        "mirror_x": (right[:, ::-1], on_line),
+        "inversion": (both[::-1, ::-1], on_line),
+        "exchange": (exchanged.T, on_line),
+    }
+    for name, (relative, same) in relatives.items():
+        if getattr(optics.symmetry, name):
+            assert np.linalg.norm(relative - image) < 1e-4 * np.linalg.norm(image)
+            assert np.linalg.norm(same - on_line) < 1e-4 * np.linalg.norm(on_line)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from lfcore.contracts import RunPaths, Stage
 from lfcore.errors import DataError, UsageError
@@ -110,3 +111,72 @@ def test_transforms_before_calibrate_say_what_to_run_first(tiny_dataset: MakeDat
     plan(str(tiny_dataset()), run)
     with pytest.raises(UsageError, match="run 'lfcore calibrate"):
         do_slice(run, Stage.TRANSFORMS)
+
+
+def measured(dataset: Path, planes: int = 3) -> dict[str, Any]:
+    """Point images of three cells a side, one for each sample of each plane, in the data set; and settings for them."""
+    images = np.random.default_rng(4).uniform(0, 9, (planes * 4, 30, 30)).astype(np.float32)
+    tifffile.imwrite(dataset / "psf.tif", images)
+    about = {"file": "psf.tif", "z_um": {"start": -10, "stop": 10, "step": 10}, "pixel_um": 10}
+    return {"microscope": {"measured_psf": about}}
+
+
+def test_measured_point_images_are_the_kernels(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    run = calibrated(dataset, tmp_path / "runs" / "one", measured(dataset))
+    assert do_slice(run, Stage.TRANSFORMS).done == 3
+    pages, store = tifffile.imread(dataset / "psf.tif"), kept(run)
+    light = pages[4:8].sum((1, 2)).mean()
+    kernels = store.read(10.0)
+    np.testing.assert_allclose(kernels.images, pages[8:] / light, rtol=1e-5)
+    np.testing.assert_array_equal(kernels.image(0, 1), kernels.images[1])
+    tifffile.imwrite(dataset / "psf.tif", pages[::-1])
+    assert kept(run).root != store.root
+
+
+def test_a_measured_stack_that_does_not_fit_is_said(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    run = calibrated(dataset, tmp_path / "runs" / "one", measured(dataset, planes=2))
+    with pytest.raises(DataError, match="holds 8 images, and 3 planes of 2 x 2 samples are 12"):
+        do_slice(run, Stage.TRANSFORMS)
+
+
+def test_a_measured_stack_that_is_not_there_is_said_when_the_run_is_planned(
+    tiny_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    dataset = tiny_dataset()
+    settings = measured(dataset)
+    (dataset / "psf.tif").unlink()
+    with pytest.raises(DataError, match=r"psf\.tif is not there; check the path"):
+        plan(str(dataset), RunPaths(str(tmp_path / "run")), settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"microscope": {"model": "rays"}},
+        {"microscope": {"layers": {"immersion_index": 1.515}, "zernike": [{"n": 3, "m": 1, "path_um": 0.1}]}},
+        {"microlens_array": {"sensor_distance_um": 500}},
+    ],
+)
+def test_other_optics_have_kernels_of_their_own(
+    tiny_dataset: MakeDataset, tmp_path: Path, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = calibrated(tiny_dataset(), tmp_path / "runs" / "one", settings)
+    assert do_slice(run, Stage.TRANSFORMS).done == 3
+    store = kept(run)
+    expected = plane_kernels(store.instrument, 10.0, 2)
+    np.testing.assert_allclose(store.read(10.0).images, expected.images, atol=1e-6 * expected.images.max())
+    assert json.loads(Path(store.root, "instrument.json").read_text())["model"] == store.instrument.model
+    assert not caplog.records
+
+
+def test_light_at_the_edge_of_a_window_is_said(
+    tiny_dataset: MakeDataset, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = calibrated(tiny_dataset(), tmp_path / "runs" / "one")
+    monkeypatch.setattr("lfcore.optics.instrument.MARGIN_LENSLETS", 0)
+    do_slice(run, Stage.TRANSFORMS)
+    assert "plane -10 um" in caplog.text
+    assert "% of a point's light is at the edge of its window" in caplog.text
+    assert all(record["energy_in_outer_ring"] > 0.02 for record in records(run))
