@@ -1,38 +1,39 @@
 // Fields between host order and device order, and the elementwise steps of a solver on whole fields.
 //
-// Host: [frame][plane][y][x] float, cells of CELL x CELL values a lenslet.
-// Device: [frame][plane * CELL * CELL + u * CELL + v][row pair][lenslet x] float2 = lenslet rows (2i, 2i + 1).
+// Host: [frame][plane][y][x] float, ``cell`` (y, x) values each.
+// Device: [frame][(plane * cell.x + u) * cell.y + v][row pair][lenslet x] float2 = lenslet rows (2i, 2i + 1).
 // Launches over whole fields: (work-items of one frame, frames); ``size`` is the float2 count of one frame. An argument
 // that is one for all frames is given a stride of 0, else of ``size``.
 // Sums: each work-group of WORK items takes a fixed share, [frame][work-group].
 // Compile-time: WORK.
 
 // ``origin``: lenslet (y, x) of the field where the host's first lenslet stands; ``count``: lenslets (y, x) of the host.
-// Launch: (lenslet x, row pair, frame * planes * cell * cell).
-__kernel void pack(__global const float *host, __global float2 *field, const int cell, const int pairs, const int width,
+// Launch: (lenslet x, row pair, frame * planes * values of a cell).
+__kernel void pack(__global const float *host, __global float2 *field, const int2 cell, const int pairs, const int width,
                    const int2 origin, const int2 count) {
-    const int x = get_global_id(0), pair = get_global_id(1), channel = get_global_id(2) % (cell * cell);
-    const size_t plane = get_global_id(2) / (cell * cell);
+    const int x = get_global_id(0), pair = get_global_id(1), channel = get_global_id(2) % (cell.x * cell.y);
+    const size_t plane = get_global_id(2) / (cell.x * cell.y);
     if (x >= width || pair >= pairs) return;
     float value[2];
     for (int i = 0; i < 2; i++) {
         const int row = 2 * pair + i - origin.x, column = x - origin.y;
         const int there = row >= 0 && row < count.x && column >= 0 && column < count.y;
-        const size_t at = (plane * count.x * cell + row * cell + channel / cell) * count.y * cell + column * cell + channel % cell;
+        const size_t y = (plane * count.x + row) * cell.x + channel / cell.y;
+        const size_t at = (y * count.y + column) * cell.y + channel % cell.y;
         value[i] = there ? host[at] : 0.0f;
     }
     field[((size_t)get_global_id(2) * pairs + pair) * width + x] = (float2)(value[0], value[1]);
 }
 
 // Launch: (host x, host y, frame * planes).
-__kernel void unpack(__global const float2 *field, __global float *host, const int cell, const int pairs,
+__kernel void unpack(__global const float2 *field, __global float *host, const int2 cell, const int pairs,
                      const int width, const int2 origin, const int2 count) {
     const int x = get_global_id(0), y = get_global_id(1);
-    if (x >= count.y * cell || y >= count.x * cell) return;
-    const int row = y / cell + origin.x, channel = y % cell * cell + x % cell;
+    if (x >= count.y * cell.y || y >= count.x * cell.x) return;
+    const int row = y / cell.x + origin.x, channel = y % cell.x * cell.y + x % cell.y;
     const size_t plane = get_global_id(2);
-    const float2 pair = field[((plane * cell * cell + channel) * pairs + row / 2) * width + x / cell + origin.y];
-    host[(plane * count.x * cell + y) * count.y * cell + x] = row % 2 ? pair.y : pair.x;
+    const float2 pair = field[((plane * cell.x * cell.y + channel) * pairs + row / 2) * width + x / cell.y + origin.y];
+    host[(plane * count.x * cell.x + y) * count.y * cell.y + x] = row % 2 ? pair.y : pair.x;
 }
 
 __kernel void weigh(__global const float2 *image, const ulong image_stride, __global const float2 *weight,

@@ -6,12 +6,13 @@
 // where they differ (docs/physics.md). Three steps: ``fold`` takes the pixels to the parity basis, ``transform_down``
 // sums over my, ``transform_across`` over mx.
 //
-// Images: [octant position][y][x], SIDE = LENSLETS * PIXELS a side, LENSLETS = 2 radius + 1.
+// Images: [position][y][x], ``cells``.x * PIXELS_Y by ``cells``.y * PIXELS_X, ``cells`` (y, x) = 2 radius + 1.
 // Folded: [position][my][u][mx][v]; down: [position][parity of a][ky][u][mx][v]; u, v in parity order, evens first.
 // Matrices: [group][volume quad][image quad][4][4] (volume slot, image slot).
 // ``turns``[frequency][m]: cosine and sine along one axis. Positions may come in parts, the first ``first_position``.
-// Compile-time: PIXELS HALF_Y (frequencies 0 to LY/2) RUN; the number of lenslets of a plane is an argument.
-#define EVENS ((PIXELS + 1) / 2)
+// Compile-time: PIXELS_Y PIXELS_X HALF_Y (frequencies 0 to LY/2) RUN.
+#define EVENS_Y ((PIXELS_Y + 1) / 2)
+#define EVENS_X ((PIXELS_X + 1) / 2)
 
 #if HALF_MATRICES
 typedef half Element;
@@ -21,50 +22,50 @@ typedef float Element;
 inline void put_four(float4 value, __global Element *to) { vstore4(value, 0, to); }
 #endif
 
-// First pixel and weights of the pair that makes parity row u.
-inline void pair_of(int u, int *pixel, float *first, float *second) {
-    const int odd = u >= EVENS;
-    *pixel = odd ? u - EVENS : u;
-    const int middle = 2 * *pixel + 1 == PIXELS;
+// First pixel and weights of the pair that makes parity row u of ``pixels``.
+inline void pair_of(int u, int pixels, int *pixel, float *first, float *second) {
+    const int evens = (pixels + 1) / 2, odd = u >= evens;
+    *pixel = odd ? u - evens : u;
+    const int middle = 2 * *pixel + 1 == pixels;
     *first = middle ? 1.0f : 0.707106781f;
     *second = middle ? 0.0f : odd ? -0.707106781f : 0.707106781f;
 }
 
-// ``source``[position]: octant index and whether its image is to be transposed; ``weights``[position]: of the pairs.
+// ``source``[position]: index of its image, and whether that is to be transposed; ``weights``[position]: of the pairs.
 // Launch: (mx * v, my * u, positions).
 __kernel void fold(__global const float *images, __global float *folded, __global const int2 *source,
-                   __global const float *weights, const int first_position, const int lenslets) {
-    const int side = lenslets * PIXELS, across = get_global_id(0), down = get_global_id(1);
+                   __global const float *weights, const int first_position, const int2 cells) {
+    const int height = cells.x * PIXELS_Y, width = cells.y * PIXELS_X, across = get_global_id(0), down = get_global_id(1);
     const size_t position = get_global_id(2);
-    if (across >= side || down >= side) return;
+    if (across >= width || down >= height) return;
     int pixel_y, pixel_x;
     float y0, y1, x0, x1;
-    pair_of(down % PIXELS, &pixel_y, &y0, &y1);
-    pair_of(across % PIXELS, &pixel_x, &x0, &x1);
-    const int top = down / PIXELS * PIXELS, left = across / PIXELS * PIXELS;
+    pair_of(down % PIXELS_Y, PIXELS_Y, &pixel_y, &y0, &y1);
+    pair_of(across % PIXELS_X, PIXELS_X, &pixel_x, &x0, &x1);
+    const int top = down / PIXELS_Y * PIXELS_Y, left = across / PIXELS_X * PIXELS_X;
     const int2 from = source[first_position + position];
-    const int step_y = from.y ? 1 : side, step_x = from.y ? side : 1;
-    __global const float *image = images + (size_t)from.x * side * side;
-    const int ya = (top + pixel_y) * step_y, yb = (top + PIXELS - 1 - pixel_y) * step_y;
-    const int xa = (left + pixel_x) * step_x, xb = (left + PIXELS - 1 - pixel_x) * step_x;
+    const int step_y = from.y ? 1 : width, step_x = from.y ? width : 1;
+    __global const float *image = images + (size_t)from.x * height * width;
+    const int ya = (top + pixel_y) * step_y, yb = (top + PIXELS_Y - 1 - pixel_y) * step_y;
+    const int xa = (left + pixel_x) * step_x, xb = (left + PIXELS_X - 1 - pixel_x) * step_x;
     const float upper = x0 * image[ya + xa] + x1 * image[ya + xb], lower = x0 * image[yb + xa] + x1 * image[yb + xb];
-    folded[(position * side + down) * side + across] = weights[first_position + position] * (y0 * upper + y1 * lower);
+    folded[(position * height + down) * width + across] = weights[first_position + position] * (y0 * upper + y1 * lower);
 }
 
 // Launch: (mx * v, ky * u, position * 2 + parity).
 __kernel void transform_down(__global const float *folded, __global float *result, __global const float2 *turns,
-                             const int lenslets) {
-    const int side = lenslets * PIXELS, across = get_global_id(0), row = get_global_id(1);
-    if (across >= side || row >= HALF_Y * PIXELS) return;
-    const int u = row % PIXELS, ky = row / PIXELS, parity = get_global_id(2) % 2, sine = (u >= EVENS) != parity;
+                             const int2 cells) {
+    const int height = cells.x * PIXELS_Y, width = cells.y * PIXELS_X, across = get_global_id(0), row = get_global_id(1);
+    if (across >= width || row >= HALF_Y * PIXELS_Y) return;
+    const int u = row % PIXELS_Y, ky = row / PIXELS_Y, parity = get_global_id(2) % 2, sine = (u >= EVENS_Y) != parity;
     const size_t position = get_global_id(2) / 2;
-    __global const float *from = folded + (position * side + u) * side + across;
+    __global const float *from = folded + (position * height + u) * width + across;
     float sum = 0.0f;
-    for (int m = 0; m < lenslets; m++) {
-        const float2 turn = turns[ky * lenslets + m];
-        sum += (sine ? turn.y : turn.x) * from[(size_t)m * PIXELS * side];
+    for (int m = 0; m < cells.x; m++) {
+        const float2 turn = turns[ky * cells.x + m];
+        sum += (sine ? turn.y : turn.x) * from[(size_t)m * PIXELS_Y * width];
     }
-    result[((position * 2 + parity) * HALF_Y * PIXELS + row) * side + across] = sum;
+    result[((position * 2 + parity) * HALF_Y * PIXELS_Y + row) * width + across] = sum;
 }
 
 inline float4 four_at(__global const float *from, int4 at) {
@@ -78,21 +79,21 @@ inline float4 four_at(__global const float *from, int4 at) {
 // Launch: (image quads, runs, positions).
 __kernel void transform_across(__global const float *down, __global Element *matrices, __global const int4 *runs,
                                __global const int *image_slots, __global const int *targets,
-                               __global const float2 *turns, const int first_position, const int lenslets,
+                               __global const float2 *turns, const int first_position, const int2 cells,
                                const int first_quad, const int volume_quads, const int image_quads) {
-    const int image_quad = get_global_id(0), side = lenslets * PIXELS;
+    const int image_quad = get_global_id(0), width = cells.y * PIXELS_X;
     const size_t position = get_global_id(2);
     if (image_quad >= image_quads) return;
     const int4 run = runs[get_global_id(1)];
     const int8 slots = vload8(image_quad, image_slots);
-    const int4 u = slots.even, v = slots.odd, at = max(u * side + v, (int4)(0));
-    __global const float *even = down + (position * 2 * HALF_Y + run.x) * PIXELS * side;
-    __global const float *odd = even + (size_t)HALF_Y * PIXELS * side;
+    const int4 u = slots.even, v = slots.odd, at = max(u * width + v, (int4)(0));
+    __global const float *even = down + (position * 2 * HALF_Y + run.x) * PIXELS_Y * width;
+    __global const float *odd = even + (size_t)HALF_Y * PIXELS_Y * width;
     float4 sum[RUN][4] = {{(float4)(0.0f)}};  // cosines of even rows, sines of even, cosines of odd, sines of odd
-    for (int m = 0; m < lenslets; m++) {
-        const float4 e = four_at(even + m * PIXELS, at), o = four_at(odd + m * PIXELS, at);
+    for (int m = 0; m < cells.y; m++) {
+        const float4 e = four_at(even + m * PIXELS_X, at), o = four_at(odd + m * PIXELS_X, at);
         _Pragma("unroll") for (int k = 0; k < RUN; k++) {
-            const float2 turn = turns[(run.y + min(k, run.w - 1)) * lenslets + m];
+            const float2 turn = turns[(run.y + min(k, run.w - 1)) * cells.y + m];
             sum[k][0] += turn.x * e;
             sum[k][1] += turn.y * e;
             sum[k][2] += turn.x * o;
@@ -100,7 +101,7 @@ __kernel void transform_across(__global const float *down, __global Element *mat
         }
     }
     __global const int *target = targets + (first_position + position) * 5;
-    const int4 odd_u = u >= EVENS, odd_v = v >= EVENS;
+    const int4 odd_u = u >= EVENS_Y, odd_v = v >= EVENS_X;
     _Pragma("unroll") for (int parity = 0; parity < 4; parity++) {
         if (target[1 + parity] < 0) continue;
         const int4 sine_y = odd_u ^ -(parity / 2), sine_x = odd_v ^ -(parity % 2);

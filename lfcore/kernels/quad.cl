@@ -1,8 +1,8 @@
 // Rows in quad order, pieces, and the parity basis of one quad.
 //
-// A quad is four consecutive rows: a position (i, j) of a cell of n x n and its mirror images, (i, j) (i, j') (i', j)
-// (i', j') with i' = n - 1 - i (kind 0); or, where n is odd, the pairs (middle, j) (middle, j') and (j, middle)
-// (j', middle) (kind 1), or the middle alone (kind 2, three rows empty).
+// A quad is four consecutive rows: a position (i, j) of a cell and its mirror images, (i, j) (i, j') (i', j) (i', j')
+// with i' = n - 1 - i (kind 0); or the pairs (middle, j) (middle, j') and (j, middle) (j', middle), one of which may be
+// empty in an oblong cell (kind 1); or the middle of both axes alone (kind 2, three rows empty).
 // A piece is what one channel has at (ky, kx) and at (-ky, kx): two complex numbers, its members 0 and 1. In the basis
 //
 //     even = (v_j + v_j') / sqrt 2,   odd = (v_j - v_j') / sqrt 2    along each axis,

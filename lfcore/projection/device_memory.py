@@ -5,11 +5,12 @@ most of each that is held at a time. That is counted here for ``solve`` on an ``
 and held to what a session measures by a test.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from lfcore.projection.cell import octant
+from lfcore.projection.cell import SQUARE, positions
 from lfcore.projection.matrix_layout import MatrixLayout
 from lfcore.projection.quads import quad_order
 from lfcore.projection.tiling import Tiling
@@ -28,35 +29,38 @@ Bytes = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Case:
-    """A reconstruction: ``rows`` x ``columns`` lenslets of ``pixels`` x ``pixels``; ``samples`` a lenslet's side.
+    """A reconstruction: ``rows`` x ``columns`` cells of ``pixels`` and ``samples`` (y, x).
 
-    ``radii``: lenslets that each plane's blur reaches to every side. ``shared_weight``: every frame has the same
-    missing pixels, so that one sensitivity serves them all. ``other_bytes``: what else lies on the device meanwhile.
+    ``radii``: cells (y, x) that each plane's blur reaches. ``shared_weight``: every frame has the same missing pixels,
+    so that one sensitivity serves them all. ``other_bytes``: what else lies on the device meanwhile. ``exchange``:
+    whether an exchange of axes is a symmetry; mirrors are.
     """
 
     rows: int
     columns: int
-    pixels: int
-    samples: int
-    radii: tuple[int, ...]
+    pixels: tuple[int, int]
+    samples: tuple[int, int]
+    radii: tuple[tuple[int, int], ...]
     accelerate: bool = False
     shared_weight: bool = False
     other_bytes: int = 0
+    exchange: bool = True
 
     @property
-    def margin(self) -> int:
-        """Lenslets by which the volume reaches past the image."""
-        return max(self.radii)
+    def margin(self) -> tuple[int, int]:
+        """Cells (y, x) by which the volume reaches past the image."""
+        down, right = zip(*self.radii, strict=True)
+        return max(down), max(right)
 
-    def host_volume(self, margin: int) -> int:
-        """Bytes of one frame's volume on the host, ``margin`` lenslets past the image."""
-        lenslets = (self.rows + 2 * margin) * (self.columns + 2 * margin)
-        return lenslets * len(self.radii) * self.samples**2 * FLOAT_BYTES
+    def host_volume(self, margin: tuple[int, int]) -> int:
+        """Bytes of one frame's volume on the host, ``margin`` cells past the image."""
+        cells = (self.rows + 2 * margin[0]) * (self.columns + 2 * margin[1])
+        return cells * len(self.radii) * math.prod(self.samples) * FLOAT_BYTES
 
     @property
     def host_image(self) -> int:
         """Bytes of one light field on the host."""
-        return self.rows * self.columns * self.pixels**2 * FLOAT_BYTES
+        return self.rows * self.columns * math.prod(self.pixels) * FLOAT_BYTES
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,16 @@ class Shape:
     @cached_property
     def volume(self) -> int:
         """One frame's volume."""
-        return len(self.case.radii) * self.case.samples**2 * _field_bytes(self.tiling.y.volume, self.tiling.x.volume)
+        return (
+            len(self.case.radii)
+            * math.prod(self.case.samples)
+            * _field_bytes(self.tiling.y.volume, self.tiling.x.volume)
+        )
 
     @cached_property
     def image(self) -> int:
         """One frame's light field."""
-        return self.case.pixels**2 * _field_bytes(self.tiling.y.image, self.tiling.x.image)
+        return math.prod(self.case.pixels) * _field_bytes(self.tiling.y.image, self.tiling.x.image)
 
     @cached_property
     def volume_pieces(self) -> int:
@@ -106,10 +114,11 @@ class Shape:
     def building(self) -> Bytes:
         """While the matrices are built: point images of a plane and of the one before it."""
         case, work = self.case, self.layout.work()
-        side = (2 * case.margin + 1) * case.pixels
+        sides = ((2 * far + 1) * size for far, size in zip(case.margin, case.pixels, strict=True))
+        images = len(positions(case.samples, replace(SQUARE, exchange=case.exchange)))
         return {
             "matrices": self.matrices,
-            "point images": 2 * len(octant(case.samples)) * side**2 * FLOAT_BYTES,
+            "point images": 2 * images * math.prod(sides) * FLOAT_BYTES,
             "work": work.folded_bytes + work.down_bytes,
             "tables": TABLE_BYTES,
             "others": case.other_bytes,
@@ -135,7 +144,7 @@ class Shape:
     def _fused(self, frames: int, weights: int) -> Bytes:
         """Two estimates, the inverses of both normalisers, and one uniform volume; two batches on their way back."""
         case = self.case
-        whole, inside = case.host_volume(case.margin), case.host_volume(0)
+        whole, inside = case.host_volume(case.margin), case.host_volume((0, 0))
         ahead = 4 * frames if case.accelerate else 0
         return {
             "volumes": (2 * frames + 2 * weights + 1 + ahead) * self.volume,

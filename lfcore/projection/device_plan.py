@@ -100,7 +100,8 @@ def plan_device(device: Device, memory_bytes: int, case: Case, frames: int, half
     case fits no other way. Raises ``SettingsError`` when there is nothing to reconstruct and ``DeviceMemoryError``,
     saying what would fit, when nothing fits.
     """
-    if min(case.rows, case.columns, case.pixels, case.samples, len(case.radii), frames) < 1 or min(case.radii) < 0:
+    counts = case.rows, case.columns, *case.pixels, *case.samples, len(case.radii), frames
+    if min(counts) < 1 or min(map(min, case.radii)) < 0:
         raise SettingsError(
             f"{case.rows} x {case.columns} lenslets, {len(case.radii)} planes, {frames} frames at a time: "
             "nothing to reconstruct; each must be one at least"
@@ -150,9 +151,10 @@ def _smallest(device: Device, memory_bytes: int, case: Case, *, half: bool) -> D
 def _shapes(device: Device, case: Case, half: bool) -> Iterator[Shape]:
     """The case on every pair of grids that fit local memory, with as few tiles as each of them allows."""
     local = device.local_bytes - LOCAL_RESERVE_BYTES
-    for tiles_y in _tile_counts(case.rows, case.margin, even=True):
-        for tiles_x in _tile_counts(case.columns, case.margin, even=False):
-            found = tiling(case.rows, case.columns, case.margin, local, tiles_y, tiles_x)
+    above, left = case.margin
+    for tiles_y in _tile_counts(case.rows, above, even=True):
+        for tiles_x in _tile_counts(case.columns, left, even=False):
+            found = tiling(case.rows, case.columns, case.margin, local, tiles_y, tiles_x, case.exchange)
             if found is not None:
                 yield Shape(case, found, half)
 
@@ -184,7 +186,7 @@ def _nothing_fits(device: Device, memory_bytes: int, case: Case, *, half: bool) 
     least = _smallest(device, memory_bytes, case, half=half)
     if least is None:
         return DeviceMemoryError(
-            f"{device}: its {device.local_bytes} bytes of local memory hold no grid for a blur of {case.margin} "
+            f"{device}: its {device.local_bytes} bytes of local memory hold no grid for a blur of {max(case.margin)} "
             "lenslets; reconstruct planes nearer to the native one, or use --device numpy"
         )
 
@@ -192,9 +194,14 @@ def _nothing_fits(device: Device, memory_bytes: int, case: Case, *, half: bool) 
         plan = _smallest(device, memory_bytes, smaller, half=half)
         return plan is not None and plan.fits
 
-    near, samples = sorted(case.radii), case.samples
+    near, shorter = sorted(case.radii), min(case.samples)
+
+    def sampled(count: int) -> Case:
+        down, right = (max(1, round(count * samples / shorter)) for samples in case.samples)
+        return replace(case, samples=(down, right))
+
     planes = next((count for count in _falling(len(near)) if fits(replace(case, radii=tuple(near[:count])))), 0)
-    coarser = next((count for count in range(samples - 1, 0, -1) if fits(replace(case, samples=count))), 0)
+    coarser = next((count for count in range(shorter - 1, 0, -1) if fits(sampled(count))), 0)
     smaller = [
         *([f"{planes} planes fit"] if planes else []),
         *([f"{coarser} samples per lenslet fit"] if coarser else []),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lfcore.projection.cell import SQUARE, Array
+from lfcore.projection.cell import Array
 from lfcore.projection.kernels import PlaneKernels
 from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.projection.protocol import Projector
@@ -24,9 +24,7 @@ def host_projector(
 def why_not_on_a_device(kernel: PlaneKernels) -> str | None:
     """What about cells and symmetry the device's kernels cannot do; None where they can."""
     if kernel.pixels == (1, 1):
-        return "no lattice at the image"
-    if kernel.pixels[0] != kernel.pixels[1] or kernel.samples[0] != kernel.samples[1]:
-        return f"cells of {kernel.pixels[0]} x {kernel.pixels[1]} pixels"
-    if kernel.symmetry != SQUARE:
-        return "point images without the symmetries of the square"
+        return "cells of one pixel"
+    if not (kernel.symmetry.mirror_y and kernel.symmetry.mirror_x):
+        return "point images that mirrors change"
     return None

@@ -1,5 +1,6 @@
 """How the operator's matrices are stored on a device, and how many bytes they take; plain arithmetic."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,11 +61,11 @@ class MatrixLayout:
 
     def work(self) -> MatrixWork:
         """Work of ``opencl_matrices`` on the plane with the largest blur, which does for every plane."""
-        pixels, y = self.pixels.length, self.tiling.y
-        side = (2 * y.margin + 1) * pixels
-        folded_bytes = side * side * 4
-        down_bytes = 2 * (self.tiling.plane.y.points // 2 + 1) * pixels * side * 4
-        all_positions = even_count(self.samples.length) ** 2
+        height, width = self.pixels.shape
+        down, across = (2 * self.tiling.y.margin + 1) * height, (2 * self.tiling.x.margin + 1) * width
+        folded_bytes = down * across * 4
+        down_bytes = 2 * (self.tiling.plane.y.points // 2 + 1) * height * across * 4
+        all_positions = math.prod(map(even_count, self.samples.shape))
         positions = max(1, min(all_positions, LARGEST_WORK_BYTES // (down_bytes + folded_bytes)))
         return MatrixWork(positions, positions * folded_bytes, positions * down_bytes)
 

@@ -23,13 +23,13 @@ Corner: TypeAlias = npt.NDArray[np.int32]
 class Side:
     """Volume or image.
 
-    ``planes`` of cells of ``cell`` x ``cell`` channels over ``height`` x ``width`` lenslets, of which ``count`` (y, x)
+    ``planes`` of cells of ``cell`` (y, x) channels over ``height`` x ``width`` lenslets, of which ``count`` (y, x)
     from ``origin`` on exist; ``rows`` of a spectrum, ``rows_of`` each channel (``quads.plane_rows``); what a transform
     ``reads`` and ``writes``.
     """
 
     name: str
-    cell: int
+    cell: tuple[int, int]
     planes: int
     height: int
     width: int
@@ -43,16 +43,20 @@ class Side:
     @property
     def channels(self) -> int:
         """Values a lenslet."""
-        return self.planes * self.cell**2
+        return self.planes * self.cell[0] * self.cell[1]
 
     @property
     def size(self) -> int:
         """float2 values of one frame."""
         return self.channels * (self.height // 2) * self.width
 
+    def extent(self, count: Corner) -> tuple[int, int]:
+        """(y, x) values of ``count`` (y, x) cells of a plane."""
+        return int(count[0]) * self.cell[0], int(count[1]) * self.cell[1]
+
     def check(self, host: Host) -> None:
         """Raise ``SettingsError`` when (frame, plane, y, x) is not of this side's shape."""
-        expected = (self.planes, *(int(count) * self.cell for count in self.count))
+        expected = (self.planes, *self.extent(self.count))
         if host.ndim != 4 or host.shape[1:] != expected or not len(host):
             raise SettingsError(
                 f"{self.name} of shape (frame, plane, y, x) = {host.shape}: "
@@ -121,7 +125,7 @@ class Fields:
         with the same rows alone: products would spread what is left in other rows over all frames.
         """
         grid = self.tiling.plane
-        kind = f"spectrum, {side.planes} planes of {side.cell} x {side.cell} on {grid.y.points} x {grid.x.points}"
+        kind = f"spectrum, {side.planes} planes of {side.cell[0]} x {side.cell[1]} on {grid.y.points} x {grid.x.points}"
         peaks = self.session.upload(np.zeros(columns, np.float32), "peaks")
         return Spectrum(self.session.take(kind, self._spectrum_bytes(side, columns), zeroed=True), peaks)
 
@@ -181,7 +185,7 @@ class Fields:
 
     def _unpacked(self, field: Field, origin: Corner, count: Corner) -> tuple[Lease, tuple[int, int, int, int]]:
         side = field.side
-        shape = field.frames, side.planes, int(count[0]) * side.cell, int(count[1]) * side.cell
+        shape = field.frames, side.planes, *side.extent(count)
         raw = self.session.take("host arrays", int(np.prod(shape)) * 4)
         items = shape[3], shape[2], shape[0] * shape[1]
         self.session.launch(
@@ -189,8 +193,8 @@ class Fields:
         )
         return raw, shape
 
-    def _geometry(self, side: Side) -> tuple[np.int32, np.int32, np.int32]:
-        return np.int32(side.cell), np.int32(side.height // 2), np.int32(side.width)
+    def _geometry(self, side: Side) -> tuple[Corner, np.int32, np.int32]:
+        return _corner(*side.cell), np.int32(side.height // 2), np.int32(side.width)
 
 
 def _volume_side(session: Session, layout: MatrixLayout) -> Side:
@@ -198,7 +202,7 @@ def _volume_side(session: Session, layout: MatrixLayout) -> Side:
     y, x = tiling.y, tiling.x
     return Side(
         name="volume",
-        cell=order.length,
+        cell=order.shape,
         planes=layout.planes,
         height=y.volume,
         width=x.volume,
@@ -216,7 +220,7 @@ def _image_side(session: Session, layout: MatrixLayout) -> Side:
     y, x = tiling.y, tiling.x
     return Side(
         name="light field",
-        cell=order.length,
+        cell=order.shape,
         planes=1,
         height=y.image,
         width=x.image,

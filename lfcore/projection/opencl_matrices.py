@@ -1,14 +1,14 @@
 """From point images to the operator's matrices, on a device (``kernels/matrices.cl``; twin: ``matrices``)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lfcore.errors import SettingsError
 from lfcore.opencl.session import Lease, Session
-from lfcore.projection.cell import even_count, octant, pair_weight
+from lfcore.projection.cell import SQUARE, even_count, pair_weight, positions
 from lfcore.projection.matrix_layout import MatrixLayout
 from lfcore.projection.quads import EMPTY, QuadOrder
 
@@ -20,9 +20,9 @@ RUN = 4
 
 @dataclass(frozen=True)
 class PlaneImages:
-    """Point images of one plane on the device: [octant position][y][x] float32."""
+    """Point images of one plane on the device: [position][y][x] float32, as ``PlaneKernels`` has them."""
 
-    radius_lenslets: int
+    radius_cells: tuple[int, int]
     images: Lease
 
 
@@ -42,11 +42,11 @@ class _Builder:
 
     def __init__(self, session: Session, layout: MatrixLayout) -> None:
         self.session, self.layout = session, layout
-        self.pixels = layout.pixels.length
+        self.pixels = layout.pixels.shape
         self.half_y = layout.tiling.plane.y.points // 2 + 1
-        shape = {"PIXELS": self.pixels, "HALF_Y": self.half_y, "RUN": RUN}
+        shape = {"PIXELS_Y": self.pixels[0], "PIXELS_X": self.pixels[1], "HALF_Y": self.half_y, "RUN": RUN}
         self.kernels = session.kernels(("matrices.cl",), layout.defines() | shape)
-        sources, weights, targets = _positions(layout.samples)
+        sources, weights, targets = _positions(layout.samples, layout.tiling.exchange)
         self.positions = len(sources)
         self.sources, self.weights = session.upload(sources), session.upload(weights)
         runs = _runs(layout.tiling.groups())
@@ -61,20 +61,22 @@ class _Builder:
 
     def add_plane(self, matrices: Lease, first_quad: int, plane: PlaneImages) -> None:
         """Fill the rows of one plane, some positions at a time."""
-        margin = self.layout.tiling.y.margin
-        if plane.radius_lenslets > margin:
-            raise SettingsError(
-                f"a plane whose blur reaches {plane.radius_lenslets} lenslets: the grid is for {margin}"
-            )
-        lenslets = 2 * plane.radius_lenslets + 1
-        side = lenslets * self.pixels
+        margin = self.layout.tiling.y.margin, self.layout.tiling.x.margin
+        if any(reach > room for reach, room in zip(plane.radius_cells, margin, strict=True)):
+            said = "a plane whose blur reaches {} x {} cells: the grid is for {} x {}"
+            raise SettingsError(said.format(*plane.radius_cells, *margin))
+        below, beside = (2 * reach + 1 for reach in plane.radius_cells)
+        height, width = below * self.pixels[0], beside * self.pixels[1]
         grid = self.layout.tiling.plane
-        turns_y, turns_x = (self.session.upload(_turns(lenslets, length.points)) for length in (grid.y, grid.x))
-        folded, down, count = self.folded, self.down, np.int32(lenslets)
+        turns_y = self.session.upload(_turns(below, grid.y.points))
+        turns_x = self.session.upload(_turns(beside, grid.x.points))
+        folded, down, count = self.folded, self.down, np.array([below, beside], np.int32)
         for first in range(0, self.positions, self.work.positions):
             some, part = min(self.work.positions, self.positions - first), (np.int32(first), count)
-            self._launch("fold", (side, side, some), plane.images, folded, self.sources, self.weights, *part)
-            self._launch("transform_down", (side, self.half_y * self.pixels, 2 * some), folded, down, turns_y, count)
+            self._launch("fold", (width, height, some), plane.images, folded, self.sources, self.weights, *part)
+            self._launch(
+                "transform_down", (width, self.half_y * self.pixels[0], 2 * some), folded, down, turns_y, count
+            )
             self._launch(
                 "transform_across",
                 (self.image_quads, self.run_count, some),
@@ -100,17 +102,19 @@ def _runs(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return np.column_stack([groups[firsts], firsts, counts]).astype(np.int32)
 
 
-def _positions(samples: QuadOrder) -> tuple[Table, Table, Table]:
+def _positions(samples: QuadOrder, exchange: bool) -> tuple[Table, Table, Table]:
     """For each position (a, c) that no mirror relates: its source, weight and targets, as ``matrices.cl`` has them."""
-    evens, weight, known = even_count(samples.length), pair_weight(samples.length), octant(samples.length)
+    (evens_y, evens_x), (weight_y, weight_x) = map(even_count, samples.shape), map(pair_weight, samples.shape)
+    known = positions(samples.shape, replace(SQUARE, exchange=exchange))
     at = {tuple(parity): divmod(row, 4) for row, parity in enumerate(samples.parities.reshape(-1, 2))}
     sources, weights, targets = [], [], []
-    for a in range(evens):
-        for c in range(evens):
-            sources.append((known.index((max(a, c), min(a, c))), a < c))
-            weights.append(weight[a] * weight[c])
+    for a in range(evens_y):
+        for c in range(evens_x):
+            transposed = exchange and a < c
+            sources.append((known.index((c, a) if transposed else (a, c)), transposed))
+            weights.append(weight_y[a] * weight_x[c])
             slots = [
-                at.get((a + evens * odd_a, c + evens * odd_c), (EMPTY, EMPTY))[1]
+                at.get((a + evens_y * odd_a, c + evens_x * odd_c), (EMPTY, EMPTY))[1]
                 for odd_a in (0, 1)
                 for odd_c in (0, 1)
             ]

@@ -29,7 +29,7 @@ class KernelImages(Sequence[PlaneImages]):
         # Planes differ in size, so what is left of others is of no use to this one.
         self.session.release_free()
         kernels = self.kernels[index]
-        return PlaneImages(kernels.radius_cells[0], self.session.upload(kernels.images, "point images"))
+        return PlaneImages(kernels.radius_cells, self.session.upload(kernels.images, "point images"))
 
 
 def projector_for(session: Session, plan: DevicePlan, kernels: Sequence[PlaneKernels]) -> OpenclProjector:

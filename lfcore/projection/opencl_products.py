@@ -97,7 +97,8 @@ class PortableProducts(Products):
         return (_rounded(pieces, tile[0]), _rounded(self.quads[forward], tile[1])), tile
 
     def _tile(self) -> tuple[int, int]:
-        pieces = min(16, 1 << (self.operator.exchanges * self.columns - 1).bit_length())
+        # PoCL does not finish compiling work-groups of one piece.
+        pieces = min(16, 1 << max(1, (self.operator.exchanges * self.columns - 1).bit_length()))
         return pieces, WORK_ITEMS // pieces
 
 

@@ -36,16 +36,17 @@ class OpenclProjector:
         session: Session,
         tiling: Tiling,
         planes: Sequence[PlaneImages],
-        samples_per_lenslet: int,
-        pixels_per_lenslet: int,
+        samples: tuple[int, int],
+        pixels: tuple[int, int],
         frames: int = 1,
         half: bool = False,
         products: type[Products] | None = None,
         tiles_at_a_time: int | None = None,
         spends: bool = False,
     ) -> None:
-        """Build the matrices; ``half`` keeps them in half precision, for products on matrix units where there are any.
+        """Build the matrices of cells of ``samples`` and ``pixels`` (y, x).
 
+        ``half`` keeps them in half precision, for products on matrix units where there are any.
         Of several tiles, ``tiles_at_a_time`` (default: all) have spectra at a time. With ``spends`` an update of
         several tiles uses up the volume it is given, as a solver that does not accelerate allows; what came from the
         host is sent anew when it is needed again.
@@ -57,8 +58,7 @@ class OpenclProjector:
                 f"{len(planes)} planes, {frames} frames, {tiles_at_a_time} tiles at a time: "
                 "a projector needs at least one of each"
             )
-        samples, pixels = quad_order(samples_per_lenslet), quad_order(pixels_per_lenslet)
-        self.layout = MatrixLayout(tiling, samples, pixels, len(planes), half)
+        self.layout = MatrixLayout(tiling, quad_order(samples), quad_order(pixels), len(planes), half)
         self.session, self.frames, self.fused, self.spends = session, frames, tiling.tiles == 1, spends
         self.fields = Fields(session, self.layout)
         self.volume, self.image = self.fields.volume, self.fields.image
@@ -80,13 +80,11 @@ class OpenclProjector:
     @property
     def volume_shape(self) -> tuple[int, int, int]:
         """(z, y, x) of one frame's volume, margin included."""
-        down, right = (int(count) * self.volume.cell for count in self.volume.count)
-        return self.volume.planes, down, right
+        return self.volume.planes, *self.volume.extent(self.volume.count)
 
     def image_room(self, frames: int) -> Host:
         """See ``Projector.image_room``: pinned memory."""
-        down, right = (int(count) * self.image.cell for count in self.image.count)
-        return self.session.pinned.array((frames, down, right))
+        return self.session.pinned.array((frames, *self.image.extent(self.image.count)))
 
     def pack_image(self, image: Host) -> Field:
         """(frame, y, x) to the device; raises ``SettingsError`` on another shape or more frames than planned."""

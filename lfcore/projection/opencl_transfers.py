@@ -23,7 +23,7 @@ def pack_in_parts(fields: Fields, side: Side, host: Host) -> Lease:
 def unpack_in_parts(fields: Fields, field: Field, origin: Corner, count: Corner) -> Host:
     """(frame, plane, y, x) of ``count`` (y, x) lenslets from ``origin`` on."""
     side, plane = field.side, replace(field.side, planes=1)
-    height, width = (int(lenslets) * side.cell for lenslets in count)
+    height, width = side.extent(count)
     planes = np.empty((field.frames * side.planes, 1, height, width), np.float32)
     for first, some in _parts(plane, len(planes)):
         part = Field(plane, some, fields.take_values(plane, some))

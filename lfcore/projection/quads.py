@@ -1,7 +1,7 @@
 """Quad order: the rows of a cell sorted so that mirror images stand together (``kernels/quad.cl``).
 
-A position (i, j) of an ``n`` x ``n`` cell and its mirror images make one quad of four rows. Where ``n`` is odd, the
-pair (middle, j) and (middle, j') shares a quad with (j, middle) and (j', middle), and the middle stands alone.
+A position (i, j) of a cell and its mirror images make one quad of four rows. A pair (middle, j) and (middle, j') shares
+a quad with (j, middle) and (j', middle), as far as the cell has both, and a middle of both axes stands alone.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class QuadOrder:
     ``parities`` (quad, 4, 2): row and column in the parity basis of ``cell.parity_matrix``; both EMPTY where unused.
     """
 
-    length: int
+    shape: tuple[int, int]
     kinds: npt.NDArray[np.uint8]
     positions: Rows
     parities: Rows
@@ -35,39 +35,47 @@ class QuadOrder:
         return len(self.kinds)
 
     def row_of_channel(self) -> Rows:
-        """(n * n,) the row (4 * quad + slot) of each channel of the cell, in row-major order."""
-        rows = np.empty(self.length * self.length, np.int32)
+        """(channel,) the row (4 * quad + slot) of each channel of the cell, in row-major order."""
+        height, width = self.shape
+        rows = np.empty(height * width, np.int32)
         for row, (down, right) in enumerate(self.positions.reshape(-1, 2)):
             if down != EMPTY:
-                rows[down * self.length + right] = row
+                rows[down * width + right] = row
         return rows
 
 
-def quad_order(length: int) -> QuadOrder:
-    """The quads of a ``length`` x ``length`` cell."""
-    pairs, evens, last = length // 2, even_count(length), length - 1
+def quad_order(shape: tuple[int, int]) -> QuadOrder:
+    """The quads of a cell of ``shape`` (y, x)."""
+    (height, width), (below, right) = shape, (side - 1 for side in shape)
+    (pairs_y, pairs_x), (evens_y, evens_x) = (side // 2 for side in shape), map(even_count, shape)
     kinds, positions, parities = [], [], []
-    for i in range(pairs):
-        for j in range(pairs):
+    for i in range(pairs_y):
+        for j in range(pairs_x):
             kinds.append(FULL)
-            positions.append([(i, j), (i, last - j), (last - i, j), (last - i, last - j)])
-            parities.append([(i, j), (i, evens + j), (evens + i, j), (evens + i, evens + j)])
-    empty, middle = (EMPTY, EMPTY), pairs
-    if length % 2:
-        for j in range(pairs):
-            kinds.append(LINES)
-            positions.append([(middle, j), (middle, last - j), (j, middle), (last - j, middle)])
-            parities.append([(middle, j), (middle, evens + j), (j, middle), (evens + j, middle)])
+            positions.append([(i, j), (i, right - j), (below - i, j), (below - i, right - j)])
+            parities.append([(i, j), (i, evens_x + j), (evens_y + i, j), (evens_y + i, evens_x + j)])
+    empty = EMPTY, EMPTY
+    for k in range(max(pairs_x * (height % 2), pairs_y * (width % 2))):
+        in_row, in_column = height % 2 and k < pairs_x, width % 2 and k < pairs_y
+        kinds.append(LINES)
+        across = [(pairs_y, k), (pairs_y, right - k)], [(pairs_y, k), (pairs_y, evens_x + k)]
+        down = [(k, pairs_x), (below - k, pairs_x)], [(k, pairs_x), (evens_y + k, pairs_x)]
+        for rows, own_across, own_down in zip((positions, parities), across, down, strict=True):
+            rows.append((own_across if in_row else [empty] * 2) + (own_down if in_column else [empty] * 2))
+    if height % 2 and width % 2:
         kinds.append(CENTRE)
-        positions.append([(middle, middle), empty, empty, empty])
-        parities.append([(middle, middle), empty, empty, empty])
-    return QuadOrder(length, np.array(kinds, np.uint8), np.array(positions, np.int32), np.array(parities, np.int32))
+        positions.append([(pairs_y, pairs_x), empty, empty, empty])
+        parities.append([(pairs_y, pairs_x), empty, empty, empty])
+    return QuadOrder(shape, np.array(kinds, np.uint8), np.array(positions, np.int32), np.array(parities, np.int32))
 
 
 def plane_rows(order: QuadOrder, planes: int) -> Rows:
-    """(plane * n * n, 2) for each channel its row, and the row of its transpose (c, a) of the same plane."""
+    """(plane * channel, 2) for each channel its row, and the row of its transpose (c, a) of the same plane.
+
+    An oblong cell has no transposes; its channels stand for their own, and nothing asks for them.
+    """
     own = order.row_of_channel()
-    swapped = own.reshape(order.length, order.length).T.ravel()
+    swapped = own.reshape(order.shape).T.ravel() if order.shape[0] == order.shape[1] else own
     first = 4 * order.quads * np.arange(planes, dtype=np.int32)[:, None]
     return np.stack([(own + first).ravel(), (swapped + first).ravel()], axis=1).astype(np.int32)
 

@@ -133,7 +133,8 @@ class IterationWork:
         return count * self._channels(image) * self.columns * 2.5 * points * math.log2(points)
 
     def _channels(self, image: bool) -> int:
-        return self.layout.pixels.length**2 if image else self.layout.planes * self.layout.samples.length**2
+        shape = self.layout.pixels.shape if image else (self.layout.planes, *self.layout.samples.shape)
+        return math.prod(shape)
 
     @property
     def _grid_points(self) -> int:

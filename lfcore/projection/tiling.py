@@ -111,11 +111,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Both axes, and the periodic grid with its place in local memory."""
+    """Both axes, the periodic grid with its place in local memory, and whether an exchange of axes is a symmetry."""
 
     y: Axis
     x: Axis
     plane: PlaneLayout
+    exchange: bool = True
 
     @property
     def tiles(self) -> int:
@@ -125,7 +126,7 @@ class Tiling:
     @property
     def square(self) -> bool:
         """Whether (ky, kx) and (kx, ky) share a matrix."""
-        return self.plane.y == self.plane.x
+        return self.exchange and self.plane.y == self.plane.x
 
     def groups(self) -> npt.NDArray[np.int32]:
         """(group, 2) frequencies (ky, kx) of the stored matrices."""
@@ -220,23 +221,32 @@ def _even_parts(count: int, most: int) -> int:
     return -(-count // -(-count // min(count, most)))
 
 
-def tiling(rows: int, columns: int, margin: int, local_bytes: int, tiles_y: int = 1, tiles_x: int = 1) -> Tiling | None:
+def tiling(
+    rows: int,
+    columns: int,
+    margin: tuple[int, int],
+    local_bytes: int,
+    tiles_y: int = 1,
+    tiles_x: int = 1,
+    exchange: bool = True,
+) -> Tiling | None:
     """Lay ``rows`` x ``columns`` lenslets on grids; None when a grid does not fit ``local_bytes`` of local memory.
 
-    The grid is square where that costs less than half as much again, for then two frequencies share each matrix.
+    ``margin`` is the blur (y, x). Where an ``exchange`` of axes is a symmetry the grid is square if that costs less
+    than half as much again, for then two frequencies share each matrix.
     Raises ``SettingsError`` for tiles without lenslets.
     """
-    if not (1 <= tiles_y <= rows and 1 <= tiles_x <= columns and margin >= 0):
+    if not (1 <= tiles_y <= rows and 1 <= tiles_x <= columns and min(margin) >= 0):
         raise SettingsError(
-            f"{tiles_y} x {tiles_x} tiles over {rows} x {columns} lenslets, margin {margin}: "
+            f"{tiles_y} x {tiles_x} tiles over {rows} x {columns} lenslets, margin {margin[0]} x {margin[1]}: "
             "each tile needs a lenslet or more, and the margin none or more"
         )
-    y, x = Axis(rows, margin, tiles_y, even=True), Axis(columns, margin, tiles_x, even=False)
+    y, x = Axis(rows, margin[0], tiles_y, even=True), Axis(columns, margin[1], tiles_x, even=False)
     length_y, length_x = shortest(y.points), shortest(x.points)
     if length_y is None or length_x is None:
         return None
     longest = max(length_y, length_x, key=lambda length: length.points)
-    if longest.points**2 <= SQUARE_LIMIT * length_y.points * length_x.points:
+    if exchange and longest.points**2 <= SQUARE_LIMIT * length_y.points * length_x.points:
         length_y = length_x = longest
     plane = plane_layout(length_y, length_x, local_bytes)
-    return None if plane is None else Tiling(y, x, plane)
+    return None if plane is None else Tiling(y, x, plane, exchange)

@@ -62,15 +62,15 @@ def build(session: Session, scene: Scene, frames: int) -> OpenclProjector:
     """From the settings to a projector in reduced precision, all on the device."""
     offsets_um = sample_offsets(scene.samples_per_lenslet) * scene.instrument.object_pitch_um
     positions = [(float(offsets_um[a]), float(offsets_um[c])) for a, c in octant(scene.samples_per_lenslet)]
-    points, radius = DevicePointImages(session, scene.instrument), scene.instrument.window_radius_lenslets
+    points, radius = DevicePointImages(session, scene.instrument), scene.instrument.window_radius_cells
     planes = [PlaneImages(radius(z_um), points.images(z_um, positions)) for z_um in scene.planes_um]
-    pixels = scene.instrument.pixels_per_lenslet
-    grids = _grids(session, scene)
-    return OpenclProjector(session, grids, planes, scene.samples_per_lenslet, pixels, frames, half=True)
+    cell, grids = scene.instrument.cell, _grids(session, scene)
+    samples = cell.samples(scene.samples_per_lenslet)
+    return OpenclProjector(session, grids, planes, samples, cell.pixels, frames, half=True)
 
 
 def _grids(session: Session, scene: Scene) -> Tiling:
-    margin = max(scene.instrument.window_radius_lenslets(z_um) for z_um in scene.planes_um)
+    margin = max(scene.instrument.window_radius_cells(z_um) for z_um in scene.planes_um)
     # The steps of an iteration keep a sum a work-item beside the grid.
     local_bytes = session.device.local_bytes - FLOAT_BYTES * WORK
     found = tiling(scene.rows, scene.columns, margin, local_bytes, *scene.tiles)

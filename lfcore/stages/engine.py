@@ -46,10 +46,11 @@ class Engine:
         self._case = Case(
             calibration.rows,
             calibration.columns,
-            kernels[0].pixels[0],
-            kernels[0].samples[0],
-            tuple(kernel.radius_cells[0] for kernel in kernels),
+            kernels[0].pixels,
+            kernels[0].samples,
+            tuple(kernel.radius_cells for kernel in kernels),
             accelerate,
+            exchange=kernels[0].symmetry.exchange,
         )
         self._rectify: Callable[[npt.NDArray[Any]], Image] = rectifier(calibration)
         self.projector: Projector[Any] = self._build()

@@ -42,7 +42,7 @@ class Plane:
     def __init__(self, session: PoisonedSession, plane: PlaneLayout) -> None:
         self.session, self.plane = session, plane
         self.shape = plane.y.points // 2 + 1, plane.x.points // 2 + 1
-        one = quad_order(1)
+        one = quad_order((1, 1))
         tiling = Tiling(Axis(plane.y.points, 0, 1, even=True), Axis(plane.x.points, 0, 1, even=False), plane)
         self.fields = Fields(session, MatrixLayout(tiling, one, one, 1, half=False))
         slots = {tuple(group): slot for group, slot in zip(tiling.groups().tolist(), tiling.slots(), strict=True)}

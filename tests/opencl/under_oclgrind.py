@@ -103,10 +103,10 @@ def iterate(
     evens = -(-samples // 2)
     images = generator.random((evens * (evens + 1) // 2, 3 * pixels, 3 * pixels), np.float32)
     images /= images.sum((1, 2), keepdims=True)
-    planes = [PlaneImages(1, session.upload(images))]
-    grids = tiling(2, 5, 1, session.device.local_bytes, *tiles)
+    planes = [PlaneImages((1, 1), session.upload(images))]
+    grids = tiling(2, 5, (1, 1), session.device.local_bytes, *tiles)
     assert grids
-    projector = OpenclProjector(session, grids, planes, samples, pixels, 2, half, products)
+    projector = OpenclProjector(session, grids, planes, (samples, samples), (pixels, pixels), 2, half, products)
     measured = projector.pack_image(generator.random((2, 2 * pixels, 5 * pixels), np.float32))
     weight = projector.pack_image(np.ones((1, 2 * pixels, 5 * pixels), np.float32))
     volume = projector.pack_volume(generator.random((2, *projector.volume_shape), np.float32))

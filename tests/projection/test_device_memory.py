@@ -14,12 +14,12 @@ from lfcore.settings import Reconstruction
 from lfcore.stages.series import reconstruct_series
 from tests.projectors import random_kernels
 
-RADII = (3, 2, 1, 1, 2, 3)
+RADII = tuple((reach, reach) for reach in (3, 2, 1, 1, 2, 3))
 BATCHES = 3
 
 
 def case_of(*, accelerate: bool, shared_weight: bool) -> Case:
-    return Case(30, 28, 8, 6, RADII, accelerate, shared_weight)
+    return Case(30, 28, (8, 8), (6, 6), RADII, accelerate, shared_weight)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_is_taken_is_what_was_reckoned(
     kernels = [random_kernels(case.samples, case.pixels, radius, generator) for radius in RADII]
     projector = projector_for(session, plan, kernels)
     assert session.peak_bytes <= sum(shape.building().values())
-    light = generator.random((frames, case.rows * case.pixels, case.columns * case.pixels), np.float32)
+    light = generator.random((frames, case.rows * 8, case.columns * 8), np.float32)
     weight = 0.5 + generator.random(light.shape[1:], np.float32)
     if not shared_weight:
         light[:, 1, 2] = np.nan
@@ -66,7 +66,7 @@ def test_what_is_taken_is_what_was_reckoned(
 
 def test_matrices_are_built_within_what_was_reckoned(cpu_device: Device) -> None:
     """Point images outweigh the matrices of few lenslets, and lie on the device plane by plane."""
-    case = Case(2, 2, 9, 5, (4,) * 8)
+    case = Case(2, 2, (9, 9), (5, 5), ((4, 4),) * 8)
     grids = tiling(case.rows, case.columns, case.margin, 48 * 1024)
     assert grids
     plan = DevicePlan(cpu_device, cpu_device.memory_bytes, Shape(case, grids, half=False), 1, 1)

@@ -11,9 +11,9 @@ from lfcore.projection.device_memory import Case
 from lfcore.projection.device_plan import DevicePlan, plan_device, smaller_plan
 
 GIB = 2**30
-F = Case(rows=77, columns=67, pixels=19, samples=19, radii=(7,) * 25)
-P = Case(rows=128, columns=128, pixels=15, samples=15, radii=(9,) * 51)
-WIDER = replace(P, radii=(*range(12, 0, -1), *[1] * 27, *range(1, 13)))
+F = Case(rows=77, columns=67, pixels=(19, 19), samples=(19, 19), radii=((7, 7),) * 25)
+P = Case(rows=128, columns=128, pixels=(15, 15), samples=(15, 15), radii=((9, 9),) * 51)
+WIDER = replace(P, radii=tuple((reach, reach) for reach in (*range(12, 0, -1), *[1] * 27, *range(1, 13))))
 
 
 def gpu(memory_gib: float, local_bytes: int = 48 * 1024) -> Device:
@@ -82,8 +82,8 @@ def test_what_the_error_says_would_fit_does_and_not_much_more(memory_gib: int) -
     assert found
     planes, samples = map(int, found.groups())
     assert plan(replace(P, radii=P.radii[:planes]), memory_gib).fits
-    assert plan(replace(P, samples=samples), memory_gib).fits
-    for larger in (replace(P, radii=P.radii[: planes * 5 // 4 + 1]), replace(P, samples=samples + 1)):
+    assert plan(replace(P, samples=(samples, samples)), memory_gib).fits
+    for larger in (replace(P, radii=P.radii[: planes * 5 // 4 + 1]), replace(P, samples=(samples + 1, samples + 1))):
         with pytest.raises(DeviceMemoryError):
             plan(larger, memory_gib)
 
@@ -126,7 +126,7 @@ def test_what_cannot_fit_is_refused_with_what_it_needs() -> None:
         plan_device(gpu(140, local_bytes=2048), 140 * GIB, F, 1)
 
 
-@pytest.mark.parametrize("case", [replace(F, rows=0), replace(F, pixels=0), replace(F, radii=())])
+@pytest.mark.parametrize("case", [replace(F, rows=0), replace(F, pixels=(0, 0)), replace(F, radii=())])
 def test_nothing_to_reconstruct_is_refused(case: Case) -> None:
     with pytest.raises(SettingsError, match="nothing to reconstruct"):
         plan(case, 140)

@@ -34,11 +34,11 @@ def sparse(values: Values, generator: np.random.Generator) -> Values:
 
 def in_device_order(side: Side, host: Values) -> npt.NDArray[np.float32]:
     """(frame, plane, y, x) as (frame, channel, row pair, x, 2), lenslet by lenslet."""
-    field = np.zeros((len(host), side.planes, side.cell, side.cell, side.height, side.width), np.float32)
+    field = np.zeros((len(host), side.planes, *side.cell, side.height, side.width), np.float32)
     for row in range(side.count[0]):
         for column in range(side.count[1]):
-            top, left = row * side.cell, column * side.cell
-            cell = host[:, :, top : top + side.cell, left : left + side.cell]
+            top, left = row * side.cell[0], column * side.cell[1]
+            cell = host[:, :, top : top + side.cell[0], left : left + side.cell[1]]
             field[..., side.origin[0] + row, side.origin[1] + column] = cell
     pairs = field.reshape(len(host), side.channels, side.height // 2, 2, side.width)
     return np.ascontiguousarray(np.moveaxis(pairs, 3, 4))

@@ -15,7 +15,7 @@ from lfcore.projection.opencl_matrices import device_matrices
 from lfcore.projection.quads import EMPTY, QuadOrder, quad_order
 from tests.devices import PoisonedSession
 from tests.instruments import instrument
-from tests.projectors import Case, distance, plane_images, tiling_of
+from tests.projectors import Case, distance, pair, plane_images, tiling_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +25,9 @@ CASES = {
     "odd and even cells, oblong": Case(5, 6, (2, 0), 2, 17),
     "one sample, upright": Case(1, 3, (3, 1), 17, 2),
     "one pixel": Case(4, 1, (1,), 3, 3),
+    "cells higher than wide": Case((4, 2), (5, 3), ((1, 2), (2, 1)), 4, 7, exchange=False),
+    "cells wider than high": Case((3, 5), (4, 7), ((1, 0),), 6, 6, exchange=False),
+    "square cells without an exchange": Case(3, 4, (1,), 5, 5, exchange=False),
 }
 
 
@@ -35,7 +38,7 @@ def session(cpu_device: Device) -> PoisonedSession:
 
 def layout_of(session: PoisonedSession, case: Case, half: bool = False) -> MatrixLayout:
     grids = tiling_of(case, session.device.local_bytes)
-    return MatrixLayout(grids, quad_order(case.samples), quad_order(case.pixels), len(case.radii), half)
+    return MatrixLayout(grids, quad_order(pair(case.samples)), quad_order(pair(case.pixels)), len(case.radii), half)
 
 
 def stored(session: PoisonedSession, layout: MatrixLayout, kernels: list[PlaneKernels]) -> Floats:
@@ -50,25 +53,25 @@ def fourier_sum(
     kernel: PlaneKernels, groups: npt.NDArray[np.int32], grid: tuple[int, int]
 ) -> npt.NDArray[np.complex128]:
     """(group, a, c, u, v) ``sum over m of h[m] exp(-2 pi i k m / L)`` of the image of every sample (a, c)."""
-    samples, pixels, lenslets = kernel.samples[0], kernel.pixels[0], 2 * kernel.radius_cells[0] + 1
-    offsets = np.arange(lenslets) - kernel.radius_cells[0]
-    down, across = (np.exp(-2j * np.pi / grid[axis] * np.outer(groups[:, axis], offsets)) for axis in (0, 1))
-    result = np.empty((len(groups), samples, samples, pixels, pixels), complex)
-    for a, c in product(range(samples), repeat=2):
-        image = kernel.image(a, c).astype(np.float64).reshape(lenslets, pixels, lenslets, pixels)
+    offsets = [np.arange(-radius, radius + 1) for radius in kernel.radius_cells]
+    down, across = (np.exp(-2j * np.pi / grid[axis] * np.outer(groups[:, axis], offsets[axis])) for axis in (0, 1))
+    (height, width), (above, left) = kernel.pixels, map(len, offsets)
+    result = np.empty((len(groups), *kernel.samples, height, width), complex)
+    for a, c in product(*map(range, kernel.samples)):
+        image = kernel.image(a, c).astype(np.float64).reshape(above, height, left, width)
         result[:, a, c] = np.einsum("gm,gn,munv->guv", down, across, image, optimize=True)
     return result
 
 
 def parity_rows(order: QuadOrder, values: npt.NDArray[np.complex128], quads: int) -> npt.NDArray[np.complex128]:
     """(…, y, x) of a cell to (…, row): in the parity basis, in quad order, times -i where odd under inversion."""
-    basis = parity_matrix(order.length, np.float64)
-    parity = np.einsum("ai,bj,...ij->...ab", basis, basis, values)
+    bases = (parity_matrix(length, np.float64) for length in order.shape)
+    parity = np.einsum("ai,bj,...ij->...ab", *bases, values)
     rows = np.zeros((*values.shape[:-2], 4 * quads), complex)
-    evens = -(-order.length // 2)
+    evens_y, evens_x = (-(-length // 2) for length in order.shape)
     for row, (down, right) in enumerate(order.parities.reshape(-1, 2)):
         if down != EMPTY:
-            rows[..., row] = parity[..., down, right] * (-1j if (down >= evens) != (right >= evens) else 1)
+            rows[..., row] = parity[..., down, right] * (-1j if (down >= evens_y) != (right >= evens_x) else 1)
     return rows
 
 
@@ -126,6 +129,7 @@ def test_little_room_gives_the_same_in_parts(
     case = CASES["odd and even cells, oblong"]
     layout, kernels = layout_of(session, case), case.kernels(seed=23)
     whole = stored(session, layout, kernels)
+    assert isinstance(case.pixels, int)
     side, half_y = 5 * case.pixels, layout.tiling.plane.y.points // 2 + 1
     position_bytes = 4 * side * (side + 2 * half_y * case.pixels)
     monkeypatch.setattr(matrix_layout, "LARGEST_WORK_BYTES", positions_at_a_time * position_bytes)

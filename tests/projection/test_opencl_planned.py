@@ -20,7 +20,7 @@ FRAMES, ITERATIONS = 2, 4
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    return Case(rows=41, columns=38, pixels=4, samples=3, radii=(2, 0, 1))
+    return Case(rows=41, columns=38, pixels=(4, 4), samples=(3, 3), radii=((2, 2), (0, 0), (1, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def kernels(case: Case) -> list[PlaneKernels]:
 def scene(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Counts, weight with missing pixels, background."""
     generator = np.random.default_rng(42)
-    shape = FRAMES, case.rows * case.pixels, case.columns * case.pixels
+    shape = FRAMES, case.rows * 4, case.columns * 4
     weight = (0.5 + generator.random(shape)) * (generator.random(shape) > 0.05)
     return generator.random(shape) + 0.1, weight, np.full(FRAMES, 0.02)
 
@@ -66,11 +66,11 @@ def test_tiles_give_the_volume_of_the_whole_field_without_a_seam(
     assert np.linalg.norm(volume - expected) < 1e-5 * np.linalg.norm(expected)
     assert session.peak_bytes <= plan.memory_bytes
     for axis, steps in ((2, plan.tiling.y), (3, plan.tiling.x)):
-        errors = lenslet_errors(volume, expected, axis, case.samples)
+        errors = lenslet_errors(volume, expected, axis, 3)
         borders = np.arange(steps.volume_step, len(errors), steps.volume_step) - steps.volume_exists[0]
         at_borders = np.union1d(borders - 1, borders)
-        at_borders = at_borders[(at_borders > case.margin) & (at_borders < len(errors) - case.margin)]
-        elsewhere = np.setdiff1d(np.arange(case.margin, len(errors) - case.margin), at_borders)
+        at_borders = at_borders[(at_borders > case.margin[0]) & (at_borders < len(errors) - case.margin[0])]
+        elsewhere = np.setdiff1d(np.arange(case.margin[0], len(errors) - case.margin[0]), at_borders)
         assert errors[at_borders].max(initial=0) <= 1.5 * errors[elsewhere].max()
 
 
@@ -108,7 +108,7 @@ def test_a_blur_that_reaches_past_the_grid_is_refused(
     generator = np.random.default_rng(43)
     wide = [random_kernels(case.samples, case.pixels, 3, generator), *kernels[1:]]
     plan = plan_device(cpu_device, cpu_device.memory_bytes, case, 1)
-    with pytest.raises(SettingsError, match="blur reaches 3 lenslets: the grid is for 2"):
+    with pytest.raises(SettingsError, match="blur reaches 3 x 3 cells: the grid is for 2 x 2"):
         projector_for(Session(cpu_device), plan, wide)
 
 
@@ -118,7 +118,7 @@ def test_images_are_sent_one_after_the_other(cpu_device: Device, kernels: list[P
     for plane, kernel in zip(images, kernels, strict=True):
         shape = kernel.images.shape
         np.testing.assert_array_equal(session.download(plane.images, shape, np.float32), kernel.images)
-    assert [plane.radius_lenslets for plane in images[1:]] == [0, 1]
+    assert [plane.radius_cells for plane in images[1:]] == [(0, 0), (1, 1)]
     assert session.peak_bytes < sum(kernel.images.nbytes for kernel in kernels)
 
 

@@ -28,6 +28,7 @@ CASES = {
     "many frames": Case(2, 3, (1,), 4, 4, frames=14),
     "many planes": Case(4, 2, (0,) * 25, 3, 3, frames=2),
     "tiles": Case(3, 4, (2, 1), 5, 26, (1, 3), 2),
+    "oblong cells": Case((5, 3), (7, 4), ((1, 2), (1, 1)), 5, 7, frames=3, exchange=False),
 }
 
 

@@ -30,6 +30,10 @@ CASES = {
     "two by two tiles": Case(4, 5, (1, 3), 13, 10, (2, 2), 2),
     "a row of tiles": Case(3, 4, (2, 1), 5, 26, (1, 3), 2),
     "a column of tiles": Case(1, 2, (1,), 26, 3, (3, 1), 3),
+    "oblong, one frame": Case(3, 4, (1, 2), 2, 17),
+    "cells higher than wide": Case((5, 3), (7, 4), ((1, 2), (0, 1)), 5, 9, frames=2, exchange=False),
+    "cells wider than high, tiles": Case((2, 3), (4, 7), ((2, 1),), 14, 9, (2, 2), 2, exchange=False),
+    "square cells without an exchange": Case(3, 4, (1, 2), 6, 6, frames=2, exchange=False),
 }
 
 Maker = Callable[[str], Pair]
@@ -91,6 +95,10 @@ def test_cases_stand_for_every_kind_of_grid(session: PoisonedSession) -> None:
         "two by two tiles": (True, 4),
         "a row of tiles": (False, 3),
         "a column of tiles": (False, 3),
+        "oblong, one frame": (False, 1),
+        "cells higher than wide": (False, 1),
+        "cells wider than high, tiles": (False, 4),
+        "square cells without an exchange": (False, 1),
     }
 
 
@@ -301,8 +309,8 @@ def test_a_projector_of_nothing_is_refused(session: PoisonedSession) -> None:
     case = Case(2, 4, (1,), 5, 6)
     grids, planes = tiling_of(case, session.device.local_bytes), plane_images(session, case.kernels(seed=71))
     with pytest.raises(SettingsError, match="0 planes, 1 frames"):
-        OpenclProjector(session, grids, [], 2, 4)
+        OpenclProjector(session, grids, [], (2, 2), (4, 4))
     with pytest.raises(SettingsError, match="1 planes, 0 frames"):
-        OpenclProjector(session, grids, planes, 2, 4, frames=0)
+        OpenclProjector(session, grids, planes, (2, 2), (4, 4), frames=0)
     with pytest.raises(SettingsError, match="0 tiles at a time"):
-        OpenclProjector(session, grids, planes, 2, 4, tiles_at_a_time=0)
+        OpenclProjector(session, grids, planes, (2, 2), (4, 4), tiles_at_a_time=0)

@@ -96,7 +96,7 @@ def test_fields_hold_what_exists_in_whole_pairs_or_sectors(axis: Axis) -> None:
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (7, 6), (9, 30), (30, 9), (1, 60)])
 def test_each_frequency_of_a_quarter_plane_has_a_group_and_each_group_a_slot(rows: int, columns: int) -> None:
-    found = tiling(rows, columns, 2, LOCAL_BYTES)
+    found = tiling(rows, columns, (2, 2), LOCAL_BYTES)
     assert found is not None
     groups, slots = found.groups(), found.slots()
     halves = found.plane.y.points // 2, found.plane.x.points // 2
@@ -125,7 +125,7 @@ def test_each_frequency_of_a_quarter_plane_has_a_group_and_each_group_a_slot(row
 def test_a_grid_holds_the_field_and_is_square_where_that_is_cheap(
     rows: int, columns: int, margin: int, expected: tuple[int, int]
 ) -> None:
-    found = tiling(rows, columns, margin, LOCAL_BYTES)
+    found = tiling(rows, columns, (margin, margin), LOCAL_BYTES)
     assert found is not None
     assert (found.plane.y.points, found.plane.x.points) == expected
     assert found.square == (expected[0] == expected[1])
@@ -133,26 +133,35 @@ def test_a_grid_holds_the_field_and_is_square_where_that_is_cheap(
     assert found.x.points <= expected[1]
 
 
+def test_without_an_exchange_axes_are_their_own() -> None:
+    found = tiling(9, 8, (3, 1), LOCAL_BYTES, exchange=False)
+    assert found is not None
+    assert not found.square
+    assert (found.y.margin, found.x.margin) == (3, 1)
+    assert len(found.groups()) == (found.plane.y.points // 2 + 1) * (found.plane.x.points // 2 + 1)
+    assert not tiling(8, 8, (1, 1), LOCAL_BYTES, exchange=False).square  # type: ignore[union-attr]
+
+
 def test_what_does_not_fit_has_no_tiling_until_it_is_cut() -> None:
-    whole = tiling(50, 50, 3, LOCAL_BYTES)
+    whole = tiling(50, 50, (3, 3), LOCAL_BYTES)
     assert whole is not None
     less = whole.plane.y.points // 2 * (whole.plane.x.points + 2) * 8 - 1
-    assert tiling(50, 50, 3, less) is None
-    cut = tiling(50, 50, 3, less, 2, 2)
+    assert tiling(50, 50, (3, 3), less) is None
+    cut = tiling(50, 50, (3, 3), less, 2, 2)
     assert cut is not None
     assert cut.plane.size_bytes <= less
     assert cut.tiles == 4
 
 
 def test_a_field_longer_than_every_grid_has_no_tiling_until_it_is_cut() -> None:
-    assert tiling(300, 4, 1, 2**30) is None
-    assert tiling(300, 4, 1, 2**30, 2, 1) is not None
+    assert tiling(300, 4, (1, 1), 2**30) is None
+    assert tiling(300, 4, (1, 1), 2**30, 2, 1) is not None
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(6, 5), (11, 30), (40, 12), (239, 239)])
 def test_visits_go_to_every_piece(rows: int, columns: int) -> None:
     """239 lenslets make the largest plane, whose places do not fit 15 bits."""
-    found = tiling(rows, columns, 0, LOCAL_BYTES)
+    found = tiling(rows, columns, (0, 0), LOCAL_BYTES)
     assert found is not None
     plane = found.plane
     visits, stores = found.visits()
@@ -180,7 +189,7 @@ def test_visits_go_to_every_piece(rows: int, columns: int) -> None:
 
 @pytest.mark.parametrize("tiles", range(1, 8))
 def test_blocks_hold_every_tile_once_or_reach_past_the_frame(tiles: int) -> None:
-    found = tiling(40, 60, 2, LOCAL_BYTES, 4, 3)
+    found = tiling(40, 60, (2, 2), LOCAL_BYTES, 4, 3)
     assert found is not None
     down, right = found.block(tiles)
     assert down * right <= tiles
@@ -190,7 +199,7 @@ def test_blocks_hold_every_tile_once_or_reach_past_the_frame(tiles: int) -> None
 
 
 def test_the_window_of_a_block_begins_at_its_first_tile() -> None:
-    found = tiling(40, 60, 2, LOCAL_BYTES, 4, 3)
+    found = tiling(40, 60, (2, 2), LOCAL_BYTES, 4, 3)
     assert found is not None
     window = found.volume_window(found.y.volume_reads(), found.x.volume_reads())
     part = part_of(window, (2, 1), (1, 2))
@@ -201,7 +210,7 @@ def test_the_window_of_a_block_begins_at_its_first_tile() -> None:
 
 
 def test_windows_tell_where_the_field_exists() -> None:
-    found = tiling(5, 7, 3, LOCAL_BYTES)
+    found = tiling(5, 7, (3, 3), LOCAL_BYTES)
     assert isinstance(found, Tiling)
     volume = found.volume_window(found.y.volume_writes(), found.x.volume_writes())
     # Three lenslets of margin make four of lead down, so that rows stay in pairs.

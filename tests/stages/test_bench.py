@@ -47,9 +47,9 @@ def figures_of(bench: Bench, history: Path | None = None, ceilings: Ceilings = R
 
 def operator(tiles: tuple[int, int] = (1, 1), frames: int = 3) -> IterationWork:
     """5 planes of S = 3 before N = 4, 10 x 10 lenslets and a blur of 2: a grid of 16 x 16, or tiles of 10 x 10."""
-    grids = tiling(10, 10, 2, 2**16, *tiles)
+    grids = tiling(10, 10, (2, 2), 2**16, *tiles)
     assert grids is not None
-    return IterationWork(MatrixLayout(grids, quad_order(3), quad_order(4), 5, half=True), frames, True)
+    return IterationWork(MatrixLayout(grids, quad_order((3, 3)), quad_order((4, 4)), 5, half=True), frames, True)
 
 
 def test_tiny_cases_on_a_device(cpu_device: Device, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_less_memory_gives_the_same_volume_in_tiles_without_seams(
     expected: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    case = Case(ROWS, COLUMNS, 5, 2, tuple(kernel.radius_cells[0] for kernel in kernels))
+    case = Case(ROWS, COLUMNS, (5, 5), (2, 2), tuple(kernel.radius_cells for kernel in kernels))
     whole = plan_device(cpu_device, cpu_device.memory_bytes, case, 1).needed_bytes
     monkeypatch.setenv(MEMORY_VARIABLE, str(0.8 * whole / 2**30))
     engine = Engine(cpu_device, kernels, calibration)
@@ -129,32 +129,51 @@ def test_when_no_smaller_plan_is_left_the_error_says_so(
 
 
 def test_a_plan_for_another_device_is_refused(cpu_device: Device, kernels: list[PlaneKernels]) -> None:
-    case = Case(ROWS, COLUMNS, 5, 2, tuple(kernel.radius_cells[0] for kernel in kernels))
+    case = Case(ROWS, COLUMNS, (5, 5), (2, 2), tuple(kernel.radius_cells for kernel in kernels))
     elsewhere = plan_device(replace(cpu_device, selector="9:9"), cpu_device.memory_bytes, case, 1)
     with pytest.raises(SettingsError, match="cannot be used on"):
         projector_for(Session(cpu_device), elsewhere, kernels)
 
 
-@pytest.mark.parametrize(
-    ("optics", "reason"),
-    [
-        (instrument(lattice="hexagonal", aperture="hexagonal"), "cells of 9 x 5 pixels"),
-        (instrument(zernike=((3, 1, 0.05),)), "point images without the symmetries of the square"),
-    ],
-)
-def test_what_the_devices_kernels_cannot_do_numpy_does_and_it_is_said(
-    cpu_device: Device, caplog: pytest.LogCaptureFixture, optics: Instrument, reason: str
-) -> None:
-    kernels = [plane_kernels(optics, 5.0, 2)]
+def array_of(optics: Instrument) -> Calibration:
+    """7 x 6 cells of an array, from the square one's steps."""
     square = calibration_of((90, 70), 5.4, 1.0, (6.2, 5.1), 7, 6, 5)
-    long = optics.cell.pixels[0] / 5
-    row_step = tuple(long * step for step in square.lattice.row_step_px)
-    lattice = replace(square.lattice, row_step_px=row_step, kind=optics.lattice)
+    lattice = square.lattice
+    (row_y, row_x), long = lattice.row_step_px, optics.cell.pixels[0] / 5
+    cells = replace(lattice, row_step_px=(long * row_y, long * row_x), kind=optics.lattice)
+    return replace(square, lattice=cells)
+
+
+def test_what_the_devices_kernels_cannot_do_numpy_does_and_it_is_said(
+    cpu_device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    optics = instrument(zernike=((3, 1, 0.05),))
     caplog.set_level(logging.INFO)
-    engine = Engine(cpu_device, kernels, replace(square, lattice=lattice))
+    engine = Engine(cpu_device, [plane_kernels(optics, 5.0, 2)], array_of(optics))
     assert isinstance(engine.projector, NumpyProjector)
     assert engine.device is None
-    assert reason in caplog.text
+    assert "point images that mirrors change; numpy does" in caplog.text
     image = engine.rectify(np.ones((90, 70), np.float32))
-    assert image.shape == engine.projector.image_shape == (7 * optics.cell.pixels[0], 30)
-    assert engine.attempt(lambda: engine.projector.pack_image(image[None])).size == image.size
+    assert image.shape == engine.projector.image_shape == (35, 30)
+
+
+@pytest.mark.parametrize(
+    "optics",
+    [
+        instrument(lattice="hexagonal", aperture="hexagonal"),
+        instrument(zernike=((2, 2, 0.05),)),
+    ],
+    ids=["hexagonal", "astigmatism"],
+)
+def test_a_device_does_whatever_both_mirrors_leave_as_it_is(cpu_device: Device, optics: Instrument) -> None:
+    kernels, calibration = [plane_kernels(optics, z_um, 2) for z_um in (-5.0, 8.0)], array_of(optics)
+    device, host = Engine(cpu_device, kernels, calibration), Engine(None, kernels, calibration)
+    assert isinstance(device.projector, OpenclProjector)
+    generator = np.random.default_rng(SEED)
+    frame = generator.random((90, 70), np.float32) + 0.5
+    weight = 0.5 + generator.random(calibration.rectified_shape, np.float32)
+    found, expected = (
+        reconstruct_frames(engine.projector, engine.rectify(frame)[None], weight, SETTINGS).volume
+        for engine in (device, host)
+    )
+    assert_close(found, expected)
