@@ -134,7 +134,7 @@ class WhiteFrame:
         ``pitch_px`` of the worse step, ``rotation_deg``, and ``centres_px``, rms over the frame.
         """
         kind, step = self.kind, 0.02
-        slopes = [(self._drawn(step * unit) - self._drawn(-step * unit)) / (2 * step) for unit in np.eye(2)]
+        slopes = [(self._drawn(step * unit) - self.light) / step for unit in np.eye(2)]
         variance = (self.light * kind.photons + kind.read_noise**2) / kind.photons**2
         variance = variance + 1 / (12 * ((2.0**kind.bits - 1) * kind.exposure) ** 2)
         weight = np.where(np.isfinite(self.image), 1 / variance, 0.0).ravel()

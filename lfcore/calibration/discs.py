@@ -5,7 +5,7 @@ A disc is modelled as ``a T(x - d) + b``, linear in the shift ``d`` about where 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,20 +83,27 @@ class Sight:
         terms = 6 if self._slopes else 4
         pairs = [(i, j) for i in range(terms) for j in range(i, terms)]
         matrix, right = np.zeros((count, terms, terms)), np.zeros((count, terms))
-        seen = np.zeros(count)
+        seen, power, pixels = np.zeros(count), np.zeros(count), np.zeros(count)
         for strip, values in self._finite():
             columns = self._columns(strip, template)
             weight = 1 / self._variance(strip, columns[0], noise, before)
             weighted = [weight * column for column in columns]
             for i, j in pairs:
                 matrix[:, i, j] += np.bincount(strip.lenslet, weighted[i] * columns[j], count)
+            power += np.bincount(strip.lenslet, weight * values**2, count)
+            pixels += np.bincount(strip.lenslet, minlength=count)
             for i in range(terms):
                 right[:, i] += np.bincount(strip.lenslet, weighted[i] * values, count)
         for strip in self._strips:
             seen += np.bincount(strip.lenslet, self._seen.ravel()[strip.flat], count)
         lower = np.tril_indices(terms, -1)
         matrix[:, lower[0], lower[1]] = matrix[:, lower[1], lower[0]]
-        return self._solved(matrix, right, seen)
+        discs, left = self._solved(matrix, right, seen)
+        if before is not None:
+            return discs
+        # Without a noise to go by, what the fit leaves over tells it.
+        scale = np.sqrt(np.maximum(power - left, 0.0) / np.maximum(pixels - terms, 1))
+        return replace(discs, errors=scale * discs.errors, brightness_error=scale * discs.brightness_error)
 
     def mean_disc(self, discs: Discs, used: Flags) -> Template:
         """The template that fits the ``used`` (n,) discs."""
@@ -151,8 +158,8 @@ class Sight:
         light = scale * (np.maximum(before.brightness[n], 0) * value + before.background[n])
         return noise.variance(light + self._background.ravel()[strip.flat]) / scale**2
 
-    def _solved(self, matrix: Floats, right: Floats, seen: Floats) -> Discs:
-        """The discs of normal equations (n, terms, terms), (n, terms) and pixels ``seen`` (n,)."""
+    def _solved(self, matrix: Floats, right: Floats, seen: Floats) -> tuple[Discs, Floats]:
+        """The discs of normal equations (n, terms, terms), (n, terms) and pixels ``seen`` (n,); the power explained."""
         terms = matrix.shape[1]
         diagonal = matrix[:, range(terms), range(terms)]
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
@@ -169,7 +176,8 @@ class Sight:
         area = abs(np.linalg.det(lattice.steps @ lattice.primitive))
         near = np.hypot(*shifts.T) < LARGEST_SHIFT * lattice.mean_pitch_px
         whole = (seen >= LEAST_SEEN * area) & near & (brightness > 0)
-        return Discs(shifts, errors, brightness, np.sqrt(covariance[:, 0, 0]), solution[:, 1], whole)
+        discs = Discs(shifts, errors, brightness, np.sqrt(covariance[:, 0, 0]), solution[:, 1], whole)
+        return discs, np.sum(solution * right, axis=1)
 
 
 def _fitted_noise(light: Floats, squares: Floats) -> Noise:

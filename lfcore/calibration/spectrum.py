@@ -80,11 +80,12 @@ def first_lattice(contrast: Floats, nominal_pitch_px: float, expected: Tiling | 
     power = ndimage.maximum_filter(np.abs(scipy.fft.fft2(contrast)) ** 2, 3, mode="wrap")
     peaks = {kind: _strongest(power, kind, nominal_pitch_px, SEARCH_FACTOR) for kind in TURNS_DEG}
     likely = max(peaks, key=lambda kind: peaks[kind][1])
+    bin_size = 1 / np.array(contrast.shape)
     if expected and likely != expected and peaks[likely][1] > CLEARLY * max(peaks[expected][1], PEAK_OVER_FLOOR):
-        raise LatticeKindError(_other_kind(likely, expected, FREQUENCY[likely] / float(np.hypot(*peaks[likely][0]))))
+        seen = _refined(contrast, peaks[likely][0], bin_size)
+        raise LatticeKindError(_other_kind(likely, expected, FREQUENCY[likely] / float(np.hypot(*seen))))
     kind = expected or likely
     peak, strength = peaks[kind]
-    bin_size = 1 / np.array(contrast.shape)
     reciprocal = np.stack([_refined(contrast, _turned(peak, turn), bin_size) for turn in TURNS_DEG[kind]])
     lengths = np.hypot(*reciprocal.T) * nominal_pitch_px / FREQUENCY[kind]
     # The flank of a peak outside the annulus can stand out inside it.

@@ -37,9 +37,9 @@ def calibrate(run: RunPaths, pulse: Pulse = lambda part: None) -> Record:
     relative = sensitivity(found.frame, calibration, measured=bool(radiometry))
     store.write_bytes(run.sensitivity, tiff.encode_image(relative))
     pulse(0.9)
-    picture = lattice_picture(
-        found.frame, found.fit.centres, found.fit.places, found.fit.inliers, calibration.lattice.mean_pitch_px
-    )
+    # What the camera's edge cuts off is nothing that was missed.
+    shown = (array[found.fit.on_grid] for array in (found.fit.centres, found.fit.places, found.fit.inliers))
+    picture = lattice_picture(found.frame, *shown, pitch_px=calibration.lattice.mean_pitch_px)
     store.write_bytes(run.lattice_picture, picture)
     write_json(run.calibration_json, calibration.to_json() | {"warning": found.warning})
     return {
