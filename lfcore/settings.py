@@ -70,8 +70,7 @@ class Layers(Section):
         default=None, ge=1, le=2.5, description="index that the objective is designed for; default: the one in use"
     )
     immersion_design_um: Positive | None = Field(
-        default=None,
-        description="thickness of immersion that the objective is designed for, um; where its index is another",
+        default=None, description="thickness of immersion it is designed for, um; where its index is another"
     )
     coverslip_um: float = Field(default=170.0, ge=0, allow_inf_nan=False, description="thickness of the coverslip, um")
     coverslip_design_um: float = Field(
@@ -93,9 +92,8 @@ class Layers(Section):
     def smallest_index(self) -> tuple[str, float]:
         """Name and value of the smallest index between sample and objective, which bounds the numerical aperture."""
         names = ("immersion_index", "immersion_design_index", "coverslip_index", "coverslip_design_index")
-        indices = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        name = min(indices, key=lambda name: indices[name])
-        return name, indices[name]
+        index, name = min((index, name) for name in names if (index := getattr(self, name)) is not None)
+        return name, index
 
 
 class MeasuredPsf(Section):
@@ -278,9 +276,8 @@ class Volume(Section):
         if isinstance(self.z_um, ZRange):
             return self.z_um.step
         steps = [above - below for below, above in pairwise(self.z_um)]
-        if not steps or max(steps) - min(steps) > 1e-6 * max(steps):
-            return None
-        return steps[0]
+        is_even = bool(steps) and max(steps) - min(steps) <= 1e-6 * max(steps)
+        return steps[0] if is_even else None
 
 
 class Reconstruction(Section):
@@ -329,11 +326,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _boxes_have_a_depth(self) -> Self:
-        if self.volume.voxels != "boxes":
-            return self
-        if self.microscope.measured_psf is not None:
+        boxes = self.volume.voxels == "boxes"
+        if boxes and self.microscope.measured_psf is not None:
             raise ValueError("volume.voxels: a measured_psf is of points, not of 'boxes'; say 'points'")
-        if self.volume.plane_step_um is None:
+        if boxes and self.volume.plane_step_um is None:
             raise ValueError("volume.voxels 'boxes' needs planes at equal distances; say z_um: {start, stop, step}")
         return self
 
