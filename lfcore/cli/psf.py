@@ -27,7 +27,7 @@ def psf(
     """Write the camera image of one point, with the optics of DATASET as its settings state them.
 
     The image is centred on a lenslet, has pixels_per_lenslet pixels a lenslet, and the light that passes the pupil sums
-    to one.
+    to one. With microscope.measured_psf it is the measured image of the nearest sample.
     """
     from lfcore.stages.model import point_image
 

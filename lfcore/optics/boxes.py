@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lfcore.errors import SettingsError
 from lfcore.optics.instrument import Instrument
 
 TOLERANCE = 5e-4
@@ -29,7 +30,10 @@ class BoxNodes:
 
 
 def box_nodes(instrument: Instrument) -> BoxNodes:
-    """Where images are taken for one voxel: at its middle only if voxels are points."""
+    """Where images are taken for one voxel: at its middle only if voxels are points.
+
+    Raises ``SettingsError`` for a voxel too large for ``MOST_NODES`` along an axis.
+    """
     if instrument.box is None:
         middle = [(0.0, 1.0)]
         return BoxNodes(middle, middle, middle)
@@ -65,9 +69,12 @@ def _nodes(width_um: float, band: float) -> Nodes:
     for count in range(1, MOST_NODES + 1):
         places, weights = np.polynomial.legendre.leggauss(count)
         error = np.cos(np.outer(frequencies, places)) @ weights / 2 - exact
-        if np.abs(error).max() <= TOLERANCE or count == MOST_NODES:
-            break
-    return _pairs(places * width_um / 2, weights / 2)
+        if np.abs(error).max() <= TOLERANCE:
+            return _pairs(places * width_um / 2, weights / 2)
+    raise SettingsError(
+        f"volume.voxels 'boxes': voxels {width_um:.3g} um wide or deep hold too fine a pattern to integrate;"
+        " use more samples_per_lenslet, a smaller step of z_um, or 'points'"
+    )
 
 
 def _pairs(offsets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> Nodes:

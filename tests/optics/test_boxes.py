@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lfcore.errors import SettingsError
 from lfcore.optics.boxes import box_nodes, box_um
 from lfcore.optics.instrument import Box
 from lfcore.optics.psf import point_images
@@ -44,6 +45,12 @@ def test_small_boxes_need_few_nodes() -> None:
     assert counts == sorted(counts)
     assert counts[0] <= 2
     assert len(box_nodes(instrument()).z) == 1
+
+
+def test_a_voxel_too_large_to_integrate_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"voxels 1e\+03 um wide or deep hold too fine a pattern") as caught:
+        box_nodes(instrument(box=Box(1000.0, 8)))
+    assert "\n" not in str(caught.value)
 
 
 def test_the_window_holds_the_whole_box() -> None:
