@@ -69,9 +69,9 @@ class Pupil:
         inner = np.clip(radius - step / 2, 0, self.edge)
         outer = np.clip(radius + step / 2, 0, self.edge)
         ends = [np.sqrt(self.medium_index**2 - end**2) for end in (inner, outer)]
-        with np.errstate(divide="ignore"):
-            apodisation = np.sqrt(2 * self.medium_index / (ends[0] + ends[1]))
-        return np.asarray(np.where(cover > 0, cover * apodisation, 0))
+        # Beyond an edge at the critical angle both ends are zero, and the cover is none.
+        both = np.maximum(ends[0] + ends[1], np.finfo(np.float64).tiny)
+        return np.asarray(cover * np.sqrt(2 * self.medium_index / both))
 
     def energy_density(self, squared: Real) -> Real:
         """``|A|^2`` over ``s^2`` inside the pupil: ``1 / cos(theta)`` in the medium."""
