@@ -1,19 +1,29 @@
 """The elementwise steps of a solver with numpy, on resident arrays (frame, channel, y, x) of any projector."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
 from lfcore.projection.cell import Array
 from lfcore.projection.protocol import Host
+from lfcore.projection.variation import tempered
 
 UNSEEN = 1e-6
 
 
-class NumpySteps:
+class NumpySteps(ABC):
     """The steps of ``Projector`` that know nothing of the operator."""
 
     dtype: np.dtype[Any]
+
+    @abstractmethod
+    def pack_volume(self, volume: Host) -> Array:
+        """See ``Projector.pack_volume``."""
+
+    @abstractmethod
+    def unpack_volume(self, volume: Array) -> Host:
+        """See ``Projector.unpack_volume``."""
 
     def weigh(self, image: Array, weight: Array) -> Array:
         """``W y``."""
@@ -38,6 +48,11 @@ class NumpySteps:
         change = (current - previous) * step.astype(self.dtype)[:, None, None, None]
         return np.asarray(np.maximum(current + change, 0, out=change))
 
+    def temper(self, stepped: Array, before: Array, strength: float, smallest: Host) -> Array:
+        """See ``Projector.temper``."""
+        stepped, before = self.unpack_volume(stepped), self.unpack_volume(before)
+        return self.pack_volume(tempered(stepped, before, strength, smallest))
+
     def difference(self, first: Array, second: Array) -> Array:
         """``first - second``."""
         return first - second
@@ -45,3 +60,8 @@ class NumpySteps:
     def inner(self, first: Array, second: Array) -> Host:
         """(frame,) inner products."""
         return np.asarray(np.einsum("tyxc,tyxc->t", first, second, dtype=np.float64))
+
+    def mix_planes(self, volume: Array, mixture: Host) -> Array:
+        """See ``Projector.mix_planes``."""
+        planes = volume.reshape(len(volume), len(mixture), -1)
+        return np.asarray(np.matmul(mixture.astype(self.dtype), planes).reshape(volume.shape))

@@ -16,6 +16,7 @@ from lfcore.projection.matrix_layout import MatrixLayout
 from lfcore.projection.numpy_steps import UNSEEN
 from lfcore.projection.opencl_fields import WORK, Field, Fields, Side
 from lfcore.projection.opencl_matrices import PlaneImages, device_matrices
+from lfcore.projection.opencl_planes import mix_planes
 from lfcore.projection.opencl_products import Operator, PortableProducts, Products, UnitProducts
 from lfcore.projection.opencl_tiles import TileStream
 from lfcore.projection.opencl_transfers import pack_in_parts, unpack_in_parts
@@ -183,6 +184,15 @@ class OpenclProjector:
         current.spectrum = previous.spectrum = None
         return result
 
+    def temper(self, stepped: Field, before: Field, strength: float, smallest: Host) -> Field:
+        """See ``Projector.temper``."""
+        result = self._new(stepped)
+        values = self._values(stepped), self._values(before), self._values(result)
+        self.fields.temper(self.volume, result.frames, *values, strength, smallest)
+        # What is projected next is the result.
+        stepped.spectrum = None
+        return result
+
     def difference(self, first: Field, second: Field) -> Field:
         """``first - second``."""
         result = self._new(first)
@@ -193,6 +203,12 @@ class OpenclProjector:
         """(frame,) inner products, in double precision over parts that are summed in single."""
         parts = self._sums("inner", first, self._values(first), self._values(second))
         return np.asarray(parts.sum(1, dtype=np.float64))
+
+    def mix_planes(self, volume: Field, mixture: Host) -> Field:
+        """See ``Projector.mix_planes``; in place."""
+        values = self._values(volume)
+        mix_planes(self.session, values, volume.frames, volume.side.size // len(mixture), mixture)
+        return Field(volume.side, volume.frames, values)
 
     def _check(self, side: Side, host: Host) -> None:
         side.check(host)

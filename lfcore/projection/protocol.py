@@ -89,10 +89,22 @@ class Projector(Protocol[Resident]):
         """``max(x + step (x - x_previous), 0)`` with one ``step`` a frame (Biggs and Andrews 1997, eq. 7)."""
         ...
 
+    def temper(self, stepped: Resident, before: Resident, strength: float, smallest: Host) -> Resident:
+        """``stepped / (1 - strength div(grad x / |grad x|))`` with ``x = before`` (Dey 2006), not negative.
+
+        ``smallest`` (frame,) is the length below which a gradient counts as none; `lfcore.projection.variation` says
+        what differences are meant.
+        """
+        ...
+
     def difference(self, first: Resident, second: Resident) -> Resident:
         """``first - second`` of two volumes."""
         ...
 
     def inner(self, first: Resident, second: Resident) -> Host:
         """(frame,) inner products of two volumes, in double precision."""
+        ...
+
+    def mix_planes(self, volume: Resident, mixture: Host) -> Resident:
+        """Planes that are sums of planes, by ``mixture`` (plane of the result, plane); may use up ``volume``."""
         ...

@@ -298,6 +298,18 @@ def test_an_instrument(session: PoisonedSession, size: int, samples: int, tiles:
     np.testing.assert_allclose(faster[0].residuals, faster[1].residuals, rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_planes_are_mixed_as_by_the_twin(pair_of: Maker, name: str) -> None:
+    both, generator = pair_of(name), np.random.default_rng(71)
+    volumes = both.volumes(generator)
+    mixture = generator.random((volumes.shape[1], volumes.shape[1])) * np.tri(volumes.shape[1], k=1)
+    mixed = [
+        projector.unpack_volume(projector.mix_planes(projector.pack_volume(volumes), mixture))
+        for projector in (both.device, both.twin)
+    ]
+    np.testing.assert_allclose(*mixed, rtol=1e-5, atol=1e-6)
+
+
 def test_nothing_gives_nothing(pair_of: Maker) -> None:
     pair = pair_of("odd cells")
     dark = np.zeros((3, *pair.image_shape))
