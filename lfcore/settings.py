@@ -292,6 +292,13 @@ class Reconstruction(Section):
     background: float = Field(
         default=0.02, ge=0, le=1, description="constant background, as a fraction of the frame's mean"
     )
+    anti_aliasing: bool = Field(
+        default=True,
+        description="let the volume vary along z no faster than the microscope resolves: no blocks near the native plane",
+    )
+    lattice_suppression: bool = Field(
+        default=True, description="take the lenslets' faint pattern off the planes near the native plane, at the end"
+    )
 
 
 class Output(Section):
