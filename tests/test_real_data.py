@@ -13,6 +13,7 @@ import pytest
 import tifffile
 import yaml
 
+from lfcore.calibration.lattice import fit_lattice
 from lfcore.io import ome_zarr
 from lfcore.simulation.compare import correlation
 
@@ -77,6 +78,19 @@ def test_sea_urchin(run_sample: RunSample) -> None:
     assert volume.shape == (30, 3 * calibration["lenslets"]["rows"], 3 * calibration["lenslets"]["columns"])
     assert np.isfinite(volume).all()
     assert volume.min() >= 0
+
+
+def test_sea_urchin_s_lattice_without_its_white_frame(shared_data: Path) -> None:
+    folder = shared_data / "seaurchin"
+    images = [tifffile.imread(folder / IMAGES[role]).astype(np.float32) for role in ("radiometry", "light_field")]
+    dark = tifffile.imread(folder / IMAGES["dark"])
+    with_it, without = (
+        fit_lattice(image - dark, 125 / 7.4, None, source).calibration.lattice
+        for image, source in zip(images, ("radiometry", "light_field"), strict=True)
+    )
+    assert without.pitch_px == pytest.approx(with_it.pitch_px, abs=0.05)
+    assert without.pitch_px == pytest.approx((17.206, 17.206), abs=0.05)
+    assert without.rotation_deg == pytest.approx(with_it.rotation_deg, abs=0.02)
 
 
 def vesicle_ncc(run: Path, truth: np.ndarray[Any, Any]) -> float:

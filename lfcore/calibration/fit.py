@@ -23,8 +23,8 @@ SMALLEST_STRAY = 0.01
 FEWEST_DISCS = 25
 
 FOLDS = 5
-PAYS_SIGMAS = 4.0
-PAYS_SHARE = 0.02
+PAYS_SIGMAS = 2.0
+PAYS_SHARE = 0.05
 SMALLEST_BEND_PX = 0.01
 """Terms pay when squared errors at left-out discs fall by so many standard errors, and by this share of them, and the
 terms move the discs by this much, rms: less is nothing that resampling could show."""
