@@ -39,9 +39,9 @@ class ArtefactRemoval:
         return cls(basis, np.array(near) & settings.lattice_suppression, samples)
 
     @classmethod
-    def nothing(cls, planes: int) -> "ArtefactRemoval":
+    def nothing(cls) -> "ArtefactRemoval":
         """The volume as the solver leaves it."""
-        return cls(None, np.zeros(planes, np.bool_), (1, 1))
+        return cls(None, np.zeros(0, np.bool_), (1, 1))
 
     def kernels(self, kernels: Sequence[PlaneKernels]) -> Sequence[PlaneKernels]:
         """The kernels that the solver works with."""

@@ -15,6 +15,7 @@ from lfcore.io import ome_tiff, ome_zarr, sources, store
 from lfcore.opencl.device import choose
 from lfcore.projection.protocol import Projector, Resident
 from lfcore.solvers.richardson_lucy import Estimate
+from lfcore.stages.artefacts import ArtefactRemoval
 from lfcore.stages.devices import share_out
 from lfcore.stages.engine import Engine
 from lfcore.stages.grid import volume_grid
@@ -60,6 +61,7 @@ class Scene:
     calibration: Calibration
     engine: Engine
     weight: Image
+    removal: ArtefactRemoval
 
     @classmethod
     def load(cls, run: RunPaths, device: str | None = None) -> "Scene":
@@ -76,18 +78,20 @@ class Scene:
                 f"{run.root}: {len(missing)} of {len(planes)} planes have no transforms; run 'lfcore transforms' first"
             )
         devices = choose(device)
-        kernels = [kept.read(z_um) for z_um in planes]
-        engine = Engine(
-            devices[0] if devices else None, kernels, calibration, record.settings.reconstruction.acceleration
-        )
+        kernels, settings = [kept.read(z_um) for z_um in planes], record.settings.reconstruction
+        removal = ArtefactRemoval.of(settings, kept.instrument, kernels)
+        engine = Engine(devices[0] if devices else None, removal.kernels(kernels), calibration, settings.acceleration)
         white, measured = sources.read_frame(run.sensitivity).astype(np.float32), bool(record.inputs_of("radiometry"))
-        return cls(record, calibration, engine, engine.attempt(lambda: weight_of(engine.projector, white, measured)))
+        weight = engine.attempt(lambda: weight_of(engine.projector, white, measured))
+        return cls(record, calibration, engine, weight, removal)
 
     def reconstruct(self, frame: Image, pulse: Pulse = lambda part: None) -> Estimate:
         """The volume of a normalised frame (y, x) in camera coordinates."""
         engine, settings = self.engine, self.record.settings.reconstruction
         return engine.attempt(
-            lambda: reconstruct_frames(engine.projector, engine.rectify(frame)[None], self.weight, settings, pulse)
+            lambda: reconstruct_frames(
+                engine.projector, engine.rectify(frame)[None], self.weight, settings, pulse, self.removal
+            )
         )
 
 

@@ -12,6 +12,7 @@ from lfcore.errors import SettingsError
 from lfcore.projection.protocol import Host, Projector, Resident
 from lfcore.settings import Reconstruction
 from lfcore.solvers.richardson_lucy import Estimate, Weighting, solve
+from lfcore.stages.artefacts import ArtefactRemoval
 
 Image = npt.NDArray[np.float32]
 Pulse = Callable[[float], None]
@@ -23,13 +24,14 @@ def reconstruct_frames(
     weight: Image,
     settings: Reconstruction,
     pulse: Pulse = lambda part: None,
+    removal: ArtefactRemoval | None = None,
 ) -> Estimate:
     """Volumes (frame, z, y, x), without the margin, of rectified frames (frame, y, x) with NaN where missing.
 
     ``weight`` (y, x) is the sensitivity. The background is the stated fraction of each frame's mean over usable pixels.
     Raises ``DataError`` for a frame without light.
     """
-    return next(reconstruct_series(projector, weight, [rectified], settings, pulse))
+    return next(reconstruct_series(projector, weight, [rectified], settings, pulse, removal))
 
 
 def reconstruct_series(
@@ -38,12 +40,14 @@ def reconstruct_series(
     batches: Iterable[Image],
     settings: Reconstruction,
     pulse: Pulse = lambda part: None,
+    removal: ArtefactRemoval | None = None,
 ) -> Iterator[Estimate]:
     """``reconstruct_frames`` for batch after batch, in order; a batch holds as many frames as the projector takes.
 
-    ``pulse`` hears which part of a batch's iterations is done.
+    ``pulse`` hears which part of a batch's iterations is done. ``removal`` is that for which the projector's kernels
+    were made; without one the volume is as the solver leaves it.
     """
-    series = _Series(projector, weight, settings, pulse)
+    series = _Series(projector, weight, settings, pulse, removal or ArtefactRemoval.nothing())
     last: Callable[[], Estimate] | None = None
     with ThreadPoolExecutor() as workers, ThreadPoolExecutor(1) as ahead:
         pending = None
@@ -78,8 +82,16 @@ class _Batch:
 class _Series(Generic[Resident]):
     """What all batches share."""
 
-    def __init__(self, projector: Projector[Resident], weight: Image, settings: Reconstruction, pulse: Pulse) -> None:
+    def __init__(
+        self,
+        projector: Projector[Resident],
+        weight: Image,
+        settings: Reconstruction,
+        pulse: Pulse,
+        removal: ArtefactRemoval,
+    ) -> None:
         self.projector, self.weight, self.settings, self.pulse = projector, weight, settings, pulse
+        self.removal = removal
         self.seen = weight > 0
         self._shared: Weighting[Resident] | None = None
 
@@ -108,8 +120,8 @@ class _Series(Generic[Resident]):
             settings.acceleration,
             lambda iteration, residual: self.pulse(iteration / settings.iterations),
         )
-        fetched = self.projector.fetch_inside(volume)
-        return lambda: Estimate(fetched(), residuals)
+        fetched = self.projector.fetch_inside(self.removal.volume(self.projector, volume))
+        return lambda: Estimate(self.removal.without_pattern(fetched()), residuals)
 
     def _blank(self, rectified: Image, light: Image, usable: npt.NDArray[np.bool_]) -> float:
         """Fill ``light`` and ``usable`` of one frame; returns its mean over usable pixels."""
