@@ -1,4 +1,4 @@
-"""How well lattices are found: ``python benchmarks/lattice.py [FRAMES [FIRST_SEED]]`` prints JSON.
+"""How well lattices are found: ``python -m benchmarks.lattice [FRAMES [FIRST_SEED]]`` prints JSON.
 
 Draws seeded random white frames of all kinds (square and hexagonal, 6 to 60 px, from 10 x 10 lenslets, turned up to 10
 degrees, nominal pitch off by up to 10 %, dim corners, missing and dirty lenslets, saturated discs, 8 and 16 bits, 30 to
