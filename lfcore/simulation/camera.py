@@ -5,6 +5,7 @@ to the camera, so neither the sample grid nor the pixel grid of a reconstruction
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,10 @@ from lfcore.simulation.phantoms import Floats, Phantom
 FINE = 2
 SAME_PLACE = 6
 """Decimals of a cell to which two positions are the same."""
+
+Image = npt.NDArray[np.floating]
+ImageOf = Callable[[float, float, float], Image]
+"""The image (y, x) of a point at z and at the offset (dy, dx) from the axis of a lenslet, all in um."""
 
 WHITE_POSITIONS = 6
 DARK_COUNTS = 100.0
@@ -65,8 +70,29 @@ class Bench:
         return np.asarray(total / 4 * size.prod() / abs(np.linalg.det(self.lattice.steps)))
 
 
-def expected_frames(bench: Bench, phantom: Phantom) -> Floats:
-    """(frame, y, x) energy a camera pixel, for points of unit energy through the pupil."""
+class KeptImages:
+    """An ``ImageOf`` for many points in few places: each image is computed once, its mirror images not at all."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        """``instrument`` is ``Bench.fine``, with a square cell and all its symmetries."""
+        self.instrument = instrument
+        self._kept: dict[tuple[float, float, float], Image] = {}
+
+    def __call__(self, z_um: float, dy_um: float, dx_um: float) -> Image:
+        """The image, from that of its relative with ``dy >= dx >= 0``."""
+        long_um, short_um = sorted((abs(dy_um), abs(dx_um)), reverse=True)
+        key = z_um, round(long_um, SAME_PLACE), round(short_um, SAME_PLACE)
+        if key not in self._kept:
+            [self._kept[key]] = point_images(self.instrument, z_um, [(long_um, short_um)])
+        image = self._kept[key] if abs(dy_um) >= abs(dx_um) else self._kept[key].T
+        return image[:: -1 if dy_um < 0 else 1, :: -1 if dx_um < 0 else 1]
+
+
+def expected_frames(bench: Bench, phantom: Phantom, image_of: ImageOf | None = None) -> Floats:
+    """(frame, y, x) energy a camera pixel, for points of unit energy through the pupil.
+
+    ``image_of`` replaces the model of ``bench.fine``, for instance by ``KeptImages`` of it.
+    """
     fine, cell_um = bench.fine, bench.instrument.object_cell_um
     height, width = fine.cell.pixels
     corners = bench.cell_coordinates((0, 0))[:, [0, 0, -1, -1], [0, -1, 0, -1]]
@@ -75,7 +101,7 @@ def expected_frames(bench: Bench, phantom: Phantom) -> Floats:
     light_field = np.zeros((len(phantom.brightness), rows * height, columns * width))
     for (z_um, down, right), members in _places(phantom, cell_um).items():
         above, left = fine.window_radius_cells(z_um)
-        [image] = point_images(fine, z_um, [(down * cell_um[0], right * cell_um[1])], (above, left))
+        image = (image_of or _modelled(fine))(z_um, down * cell_um[0], right * cell_um[1])
         for point, row, column in members:
             _add(
                 light_field,
@@ -121,6 +147,10 @@ def record(photons: Floats, read_noise: float, rng: np.random.Generator) -> npt.
     return np.clip(np.rint(counts), 0, FULL_SCALE).astype(np.uint16)
 
 
+def _modelled(instrument: Instrument) -> ImageOf:
+    return lambda z_um, dy_um, dx_um: point_images(instrument, z_um, [(dy_um, dx_um)])[0]
+
+
 def _places(
     phantom: Phantom, cell_um: tuple[float, float]
 ) -> dict[tuple[float, float, float], list[tuple[int, int, int]]]:
@@ -134,7 +164,7 @@ def _places(
     return places
 
 
-def _add(frames: Floats, image: npt.NDArray[np.floating], brightness: Floats, top: int, left: int) -> None:
+def _add(frames: Floats, image: Image, brightness: Floats, top: int, left: int) -> None:
     """Add ``brightness`` (frame,) times ``image`` with its corner at (top, left), as far as it lies on the frames."""
     height, width = frames.shape[1:]
     inside = image[max(-top, 0) : max(height - top, 0), max(-left, 0) : max(width - left, 0)]
