@@ -12,7 +12,7 @@ class Surface:
     def __init__(self, places: Floats, values: Floats, shape: tuple[int, ...]) -> None:
         """Fit to ``values`` (n,) at ``places`` (n, 2) [y, x] px of a camera of ``shape``."""
         self._shape = shape
-        degree = 4 if len(places) >= 45 else 2 if len(places) >= 20 else 0
+        degree = 4 if len(places) >= 80 else 3 if len(places) >= 45 else 2 if len(places) >= 20 else 0
         self._powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
         design = self._design(places)
         kept = np.ones(len(places), dtype=bool)

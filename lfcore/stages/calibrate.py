@@ -38,8 +38,10 @@ def calibrate(run: RunPaths, pulse: Pulse = lambda part: None) -> Record:
     store.write_bytes(run.sensitivity, tiff.encode_image(relative))
     pulse(0.9)
     # What the camera's edge cuts off is nothing that was missed.
-    shown = (array[found.fit.on_grid] for array in (found.fit.centres, found.fit.places, found.fit.inliers))
-    picture = lattice_picture(found.frame, *shown, pitch_px=calibration.lattice.mean_pitch_px)
+    fit, shown = found.fit, found.fit.on_grid
+    picture = lattice_picture(
+        found.frame, fit.centres[shown], fit.places[shown], fit.inliers[shown], calibration.lattice.mean_pitch_px
+    )
     store.write_bytes(run.lattice_picture, picture)
     write_json(run.calibration_json, calibration.to_json() | {"warning": found.warning})
     return {
