@@ -9,19 +9,14 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lfcore.errors import SettingsError
 from lfcore.explain import explain
+from lfcore.settings_base import Positive, Section
+from lfcore.settings_reconstruction import Reconstruction as Reconstruction
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 MAXIMUM_PLANES = 10_000
-
-
-class Section(BaseModel):
-    """Base of all settings: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ZRange(Section):
@@ -211,6 +206,10 @@ class Camera(Section):
     pixel_um: Positive = Field(description="camera pixel, um")
     relay_magnification: Positive = Field(default=1.0, description="magnification from the array to the camera")
     frame_interval_s: Positive | None = Field(default=None, description="time between frames, s; written to the output")
+    counts_per_electron: Positive | None = Field(default=None, description="gain; what noise is expected rests on it")
+    read_noise_electrons: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="read noise of a pixel, rms"
+    )
 
     @property
     def pixel_at_array_um(self) -> float:
@@ -280,27 +279,6 @@ class Volume(Section):
         return steps[0] if is_even else None
 
 
-class Reconstruction(Section):
-    """How the volume is estimated."""
-
-    solver: Literal["richardson_lucy"] = Field(default="richardson_lucy", description="method")
-    iterations: int = Field(default=12, ge=1, le=10_000, description="iterations")
-    acceleration: bool = Field(
-        default=False,
-        description="extrapolate between iterations (Biggs and Andrews 1997): about a third of the iterations",
-    )
-    background: float = Field(
-        default=0.02, ge=0, le=1, description="constant background, as a fraction of the frame's mean"
-    )
-    anti_aliasing: bool = Field(
-        default=True,
-        description="let the volume vary along z no faster than the microscope resolves: no blocks near the native plane",
-    )
-    lattice_suppression: bool = Field(
-        default=True, description="take the lenslets' faint pattern off the planes near the native plane, at the end"
-    )
-
-
 class Output(Section):
     """What is written."""
 
@@ -329,6 +307,12 @@ class Settings(Section):
             raise ValueError(f"microlens_array.fourier_lens_mm belongs to lattice 'none', not to '{array.lattice}'")
         if array.lattice == "none" and self.volume.samples_per_lenslet != 1:
             raise ValueError("volume.samples_per_lenslet must be 1 with lattice 'none', whose voxels are camera pixels")
+        return self
+
+    @model_validator(mode="after")
+    def _the_noise_is_known(self) -> Self:
+        if self.reconstruction.stopping_rule.rule == "discrepancy" and self.camera.counts_per_electron is None:
+            raise ValueError("reconstruction.stopping.rule 'discrepancy' needs camera.counts_per_electron")
         return self
 
     @model_validator(mode="after")

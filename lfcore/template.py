@@ -27,11 +27,15 @@ EXAMPLES = {
     "microlens_array.fourier_lens_mm": 100,
     "camera.pixel_um": 6.5,
     "camera.frame_interval_s": 0.1,
+    "camera.counts_per_electron": 0.46,
     "images.light_field": "raw/*.tif",
     "images.radiometry": "radiometry.tif",
     "images.dark": "dark.tif",
     "calibration.pixels_per_lenslet": 19,
     "volume.z_um": {"start": -60, "stop": 60, "step": 4},
+    "reconstruction.regularisation": 0.01,
+    "reconstruction.huber": 0.1,
+    "reconstruction.stopping": {"rule": "change", "tolerance": 0.01},
 }
 """Values for the keys that have no default; the optional ones are written as comments."""
 

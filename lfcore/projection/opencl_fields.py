@@ -193,6 +193,16 @@ class Fields:
         )
         return raw, shape
 
+    def temper(
+        self, side: Side, frames: int, stepped: Lease, before: Lease, result: Lease, strength: float, smallest: Host
+    ) -> None:
+        """Start the kernel of ``variation.cl`` on values; see ``Projector.temper``."""
+        kernel = self.session.kernels(("variation.cl",), {})["temper"]
+        items = side.width * side.cell[1], side.height * side.cell[0], frames * side.planes
+        geometry = *self._geometry(side), side.origin, side.count, np.int32(side.planes)
+        edges = self.session.upload(smallest.astype(np.float32))
+        self.session.launch(kernel, items, None, stepped, before, result, *geometry, np.float32(strength), edges)
+
     def _geometry(self, side: Side) -> tuple[Corner, np.int32, np.int32]:
         return _corner(*side.cell), np.int32(side.height // 2), np.int32(side.width)
 

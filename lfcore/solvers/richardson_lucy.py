@@ -9,45 +9,12 @@ products of the last steps (Biggs and Andrews 1997, Appl. Opt. 36, 1766).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
 
-from lfcore.errors import DataError
 from lfcore.projection.protocol import Host, Projector, Resident
-
-Progress = Callable[[int, Host], None]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """``volume`` (frame, z, y, x) and ``residuals`` (iteration, frame).
-
-    A residual is ``|b - W H x| / |b|`` over ``W > 0``; ``residuals[i]`` belongs to the volume after ``i`` iterations,
-    the last one to the returned volume.
-    """
-
-    volume: Host
-    residuals: Host
-
-
-@dataclass(frozen=True)
-class Weighting(Generic[Resident]):
-    """What depends on the sensitivity ``W`` alone: ``H^T W`` and ``H^T W (W H 1)``; of one frame, or one for all."""
-
-    weight: Resident
-    normaliser: Resident
-    start_normaliser: Resident
-    uniform: Resident
-
-    @classmethod
-    def of(cls, projector: Projector[Resident], weight: Host) -> "Weighting[Resident]":
-        """Prepare ``weight`` (frame, y, x), zero where a pixel says nothing; one frame serves any number of them."""
-        weights = projector.pack_image(weight)
-        uniform = projector.pack_volume(np.ones((1, *projector.volume_shape), np.float32))
-        expected = projector.weigh(projector.weigh(projector.forward(uniform), weights), weights)
-        return cls(weights, projector.adjoint(weights), projector.adjoint(expected), uniform)
+from lfcore.solvers.problem import Course, Estimate, Options, Problem, Progress, Solution, Weighting
 
 
 def richardson_lucy(
@@ -67,43 +34,39 @@ def richardson_lucy(
     without light.
     """
     light = np.where(weight > 0, np.maximum(measured, 0), 0)
-    weighting = Weighting.of(projector, weight)
-    volume, residuals = solve(projector, light, weighting, background, iterations, accelerate, on_iteration)
-    return Estimate(projector.unpack_volume(volume), residuals)
+    problem = Problem(projector, light, Weighting.of(projector, weight), background)
+    solution = solve(problem, Options(iterations, accelerate), None, on_iteration)
+    return Estimate(projector.unpack_volume(solution.volume), solution.residuals)
 
 
 def solve(
-    projector: Projector[Resident],
-    light: Host,
-    weighting: Weighting[Resident],
-    background: Host,
-    iterations: int,
-    accelerate: bool = False,
-    on_iteration: Progress = lambda iteration, residual: None,
-) -> tuple[Resident, Host]:
-    """``richardson_lucy`` for a sensitivity prepared beforehand: the resident volume and its residuals.
+    problem: Problem[Resident], options: Options, start: Host | None, on_iteration: Progress
+) -> Solution[Resident]:
+    """See `lfcore.solvers.solve.solve`."""
+    return iterate("richardson_lucy", problem, options, start, on_iteration)
 
-    ``light`` (frame, y, x) is what was measured: not negative, zero where the weight is.
-    """
-    norms = np.array([np.sqrt(np.vdot(row, row)) for row in light.reshape(len(light), -1)], np.float64)
-    if not norms.all():
-        raise DataError(
-            f"frame {int(np.argmin(norms))} of this batch holds no light where the camera is usable; leave it out"
-        )
-    counts, weights, normaliser = projector.pack_image(light), weighting.weight, weighting.normaliser
-    back = projector.adjoint(projector.weigh(counts, weights))
-    volume = projector.update(weighting.uniform, back, weighting.start_normaliser)
-    path = _Path(projector, accelerate)
-    residuals = []
-    for iteration in range(iterations + 1):
-        correction, squares = projector.compare(counts, projector.forward(volume), weights, background)
-        residuals.append(np.sqrt(squares) / norms)
-        on_iteration(iteration, residuals[-1])
-        if iteration < iterations:
-            stepped = projector.update(volume, projector.adjoint(correction), normaliser)
-            last = iteration + 1 == iterations
-            volume = stepped if last else path.next_point(volume, stepped)
-    return volume, np.stack(residuals)
+
+def iterate(
+    solver: str,
+    problem: Problem[Resident],
+    options: Options,
+    start: Host | None,
+    on_iteration: Progress,
+    temper: Callable[[Resident, Resident], Resident] | None = None,
+) -> Solution[Resident]:
+    """Iterate; ``temper(stepped, before)`` may change what each step has led to."""
+    projector, weighting, norms = problem.projector, problem.weighting, problem.norms
+    counts = projector.pack_image(problem.light)
+    volume = problem.start(start, counts)
+    path, course = _Path(projector, options.accelerate), Course(solver, problem, options, on_iteration)
+    while True:
+        correction, squares = projector.compare(counts, projector.forward(volume), weighting.weight, problem.background)
+        if course.ends(np.sqrt(squares) / norms):
+            return Solution(volume, course.residuals, course.stopped)
+        stepped = projector.update(volume, projector.adjoint(correction), weighting.normaliser)
+        if temper is not None:
+            stepped = temper(stepped, volume)
+        volume = stepped if course.before_last else path.next_point(volume, stepped)
 
 
 class _Path(Generic[Resident]):

@@ -13,8 +13,9 @@ from lfcore.contracts import RunPaths, Stage, WorkItem
 from lfcore.errors import UsageError
 from lfcore.io import ome_tiff, ome_zarr, sources, store
 from lfcore.opencl.device import choose
-from lfcore.projection.protocol import Projector, Resident
-from lfcore.solvers.richardson_lucy import Estimate
+from lfcore.projection.protocol import Host, Projector, Resident
+from lfcore.settings import Reconstruction
+from lfcore.solvers.problem import Estimate
 from lfcore.stages.artefacts import ArtefactRemoval
 from lfcore.stages.devices import share_out
 from lfcore.stages.engine import Engine
@@ -37,20 +38,40 @@ def run_items(run: RunPaths, items: Sequence[WorkItem], listener: Listener = sil
 
 
 def prepare(run: RunPaths, device: str | None, pulse: Pulse) -> Do:
-    """What reconstructs a frame on one ``device``, as `lfcore.opencl.device.choose` has it."""
+    """What reconstructs a frame on one ``device``, as `lfcore.opencl.device.choose` has it.
+
+    A warm start needs the frame before to have been the last one done here, so it depends on how a run is cut into
+    slices and on where it was interrupted. Each completion record says under ``started_from`` what its frame started
+    from.
+    """
     scene = Scene.load(run, device)
+    last = _Last()
     _create_output(run, scene)
     normalised = planned_hashes(run, Stage.NORMALISE)
 
     def do(item: WorkItem) -> Record:
         frame = int(item["frame"])
         require_frame(run, Stage.NORMALISE, str(item["id"]), normalised.get(item["id"]))
-        estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse)
+        start = last.volume if last.frame == frame - 1 else None
+        estimate = scene.reconstruct(sources.read_frame(run.normalised(frame)).astype(np.float32), pulse, start)
+        last.frame, last.volume = frame, estimate.whole
         volume = np.ascontiguousarray(estimate.volume[0], np.float32)
-        residuals = [round(float(value), 6) for value in estimate.residuals[:, 0]]
-        return {"outputs": _write(run, scene, frame, volume), "residuals": residuals}
+        return {
+            "outputs": _write(run, scene, frame, volume),
+            "residuals": [round(float(value), 6) for value in estimate.residuals[:, 0]],
+            "stopped": estimate.stopped,
+            "started_from": "back projection" if start is None else f"frame_{frame - 1:06d}",
+        }
 
     return do
+
+
+@dataclass
+class _Last:
+    """The last frame that was done here, and its volume where the next one is to start from it."""
+
+    frame: int | None = None
+    volume: Host | None = None
 
 
 @dataclass(frozen=True)
@@ -80,19 +101,31 @@ class Scene:
         devices = choose(device)
         kernels, settings = [kept.read(z_um) for z_um in planes], record.settings.reconstruction
         removal = ArtefactRemoval.of(settings, kept.instrument, kernels)
-        engine = Engine(devices[0] if devices else None, removal.kernels(kernels), calibration, settings.acceleration)
+        engine = Engine(devices[0] if devices else None, removal.kernels(kernels), calibration, keeps_volumes(settings))
         white, measured = sources.read_frame(run.sensitivity).astype(np.float32), bool(record.inputs_of("radiometry"))
         weight = engine.attempt(lambda: weight_of(engine.projector, white, measured))
         return cls(record, calibration, engine, weight, removal)
 
-    def reconstruct(self, frame: Image, pulse: Pulse = lambda part: None) -> Estimate:
-        """The volume of a normalised frame (y, x) in camera coordinates."""
-        engine, settings = self.engine, self.record.settings.reconstruction
+    def reconstruct(self, frame: Image, pulse: Pulse = lambda part: None, start: Host | None = None) -> Estimate:
+        """The volume of a normalised frame (y, x) in camera coordinates, from a volume ``start`` or from nothing."""
+        engine, used = self.engine, self.record.settings
         return engine.attempt(
             lambda: reconstruct_frames(
-                engine.projector, engine.rectify(frame)[None], self.weight, settings, pulse, self.removal
+                engine.projector,
+                engine.rectify(frame)[None],
+                self.weight,
+                used.reconstruction,
+                pulse,
+                self.removal,
+                used.camera,
+                start,
             )
         )
+
+
+def keeps_volumes(settings: Reconstruction) -> bool:
+    """Whether the solver needs earlier volumes beside the last, as acceleration does; devices plan their memory so."""
+    return settings.acceleration or settings.warm_start or settings.solver != "richardson_lucy"
 
 
 def weight_of(projector: Projector[Resident], white: Image, measured: bool = True) -> Image:
