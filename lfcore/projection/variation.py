@@ -5,9 +5,11 @@ so ``-divergence(gradient(x) / |gradient(x)|)`` is the slope of the total variat
 """
 
 import numpy as np
+import numpy.typing as npt
 
-from lfcore.projection.cell import Array
 from lfcore.projection.protocol import Host
+
+Array = npt.NDArray[np.floating]
 
 LEAST_DIVISOR = 0.1
 """A step is at most so many times larger (1 / this) for the sake of smoothness, and never negative."""
