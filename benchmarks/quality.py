@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,7 +27,7 @@ from lfcore.calibration.model import Calibration
 from lfcore.calibration.rectify import rectify
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.resolution import depth_resolution_um, resolution_curve
-from lfcore.projection.kernels import plane_kernels
+from lfcore.projection.kernels import PlaneKernels, plane_kernels
 from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.settings import Reconstruction
 from lfcore.simulation.camera import DARK_COUNTS, Bench, KeptImages, expected_frames, record, vignetting, white_frame
@@ -35,6 +36,7 @@ from lfcore.simulation.dataset import Scenario, make_bench
 from lfcore.simulation.phantoms import Extent, Phantom, beads, render
 from lfcore.simulation.scores import lattice_index, located, matched, psnr_db, ssim
 from lfcore.simulation.structures import STRUCTURES, snapped
+from lfcore.stages.artefacts import ArtefactRemoval
 from lfcore.stages.reconstruct import weight_of
 from lfcore.stages.series import reconstruct_frames
 
@@ -52,25 +54,51 @@ READ_NOISE, CORNER_LIGHT, WHITE_PHOTONS = 1.0, 0.7, 20_000.0
 KINDS = ("beads", *STRUCTURES)
 
 
+RICHARDSON_LUCY: dict[str, dict[str, Any]] = {
+    "10 iterations": {"iterations": 10},
+    "40 iterations": {"iterations": 40},
+    "not accelerated": {"acceleration": False},
+    "artefacts left": {"anti_aliasing": False, "lattice_suppression": False},
+    "not accelerated, artefacts left": {
+        "acceleration": False,
+        "anti_aliasing": False,
+        "lattice_suppression": False,
+    },
+}
+"""What else is tried with Richardson-Lucy besides its defaults."""
+
+SLOW = ("least_squares", "admm_tv")
+"""Solvers that take frames one by one, many projections an iteration: they are given the first seed's frames only."""
+
+
 def solvers() -> dict[str, Reconstruction]:
-    """What is compared: every solver as the settings have it, and Richardson-Lucy with acceleration."""
+    """What is compared: every solver as the settings have it, and Richardson-Lucy with other settings."""
     names = get_args(Reconstruction.model_fields["solver"].annotation)
-    found = {name: Reconstruction(solver=name) for name in names}
-    return found | {"richardson_lucy, accelerated": Reconstruction(solver="richardson_lucy", acceleration=True)}
+    others = {f"richardson_lucy, {name}": Reconstruction(**changes) for name, changes in RICHARDSON_LUCY.items()}
+    return {name: Reconstruction(solver=name) for name in names} | others
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What a run builds for some settings: the projector, its sensitivity (y, x), and what is done about artefacts."""
+
+    projector: NumpyProjector
+    weight: npt.NDArray[np.float32]
+    removal: ArtefactRemoval
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What all frames share: the camera, what rectifies its frames, the projector and the sensitivity (y, x)."""
+    """What all frames share: the camera, what rectifies its frames, the white frame (y, x) and kernels."""
 
     bench: Bench
     calibration: Calibration
-    projector: NumpyProjector
-    weight: npt.NDArray[np.float32]
+    white: npt.NDArray[np.float32]
+    kernels: list[PlaneKernels]
 
     @classmethod
     def make(cls) -> "Sight":
-        """Some tens of seconds of work."""
+        """Some seconds of work."""
         scenario = Scenario(rows=LENSLETS, columns=LENSLETS, pitch_px=PITCH_PX)
         bench = make_bench(replace(TWENTY_TIMES, spectrum=BAND), scenario)
         calibration = Calibration(
@@ -84,11 +112,22 @@ class Sight:
             pixels_per_lenslet=TWENTY_TIMES.pixels_per_lenslet,
             image_shape=bench.image_shape,
         )
-        kernels = [plane_kernels(TWENTY_TIMES, z_um, SAMPLES) for z_um in PLANES_UM]
-        projector = NumpyProjector(kernels, LENSLETS, LENSLETS)
         white = white_frame(bench) * vignetting(bench.image_shape, CORNER_LIGHT) * WHITE_PHOTONS
         seen = record(white, READ_NOISE, np.random.default_rng(0)) - DARK_COUNTS
-        return cls(bench, calibration, projector, weight_of(projector, rectify(seen, calibration)))
+        kernels = [plane_kernels(TWENTY_TIMES, z_um, SAMPLES) for z_um in PLANES_UM]
+        return cls(bench, calibration, rectify(seen, calibration), kernels)
+
+    def operator(self, settings: Reconstruction) -> Operator:
+        """What reconstructs with these settings; those of a kind share the projector."""
+        removal = ArtefactRemoval.of(settings, TWENTY_TIMES, self.kernels)
+        if settings.anti_aliasing not in self._operators:
+            projector = NumpyProjector(removal.kernels(self.kernels), LENSLETS, LENSLETS)
+            self._operators[settings.anti_aliasing] = projector, weight_of(projector, self.white)
+        return Operator(*self._operators[settings.anti_aliasing], removal)
+
+    @cached_property
+    def _operators(self) -> dict[bool, tuple[NumpyProjector, npt.NDArray[np.float32]]]:
+        return {}
 
     @property
     def extent(self) -> Extent:
@@ -187,15 +226,19 @@ def results(
     sight: Sight, light: dict[tuple[str, int], Floats], photons: list[int], chosen: dict[str, Reconstruction]
 ) -> Iterator[tuple[dict[str, Any], Volumes]]:
     """Every frame by every solver: what is printed of it, and its volume (z, y, x)."""
-    for kind, cases in itertools.groupby(itertools.product(light, photons), lambda case: case[0][0]):
-        listed = [(seed, count) for (_, seed), count in cases]
-        truths = {seed: Truth.of(phantom_of(kind, seed, sight.extent)) for seed, _ in listed}
-        frames = np.stack([sight.rectified(light[kind, seed], count, seed) for seed, count in listed])
+    for kind in dict.fromkeys(kind for kind, _ in light):
+        seeds = [seed for other, seed in light if other == kind]
+        truths = {seed: Truth.of(phantom_of(kind, seed, sight.extent)) for seed in seeds}
         for name, settings in chosen.items():
-            began = time.perf_counter()
-            estimate = reconstruct_frames(sight.projector, frames, sight.weight, settings)
-            seconds = (time.perf_counter() - began) / len(listed)
-            for index, ((seed, count), volume) in enumerate(zip(listed, estimate.volume, strict=True)):
+            some = seeds[:1] if settings.solver in SLOW else seeds
+            cases = list(itertools.product(some, photons))
+            frames = np.stack([sight.rectified(light[kind, seed], count, seed) for seed, count in cases])
+            operator, began = sight.operator(settings), time.perf_counter()
+            estimate = reconstruct_frames(
+                operator.projector, frames, operator.weight, settings, removal=operator.removal
+            )
+            seconds = (time.perf_counter() - began) / len(cases)
+            for index, ((seed, count), volume) in enumerate(zip(cases, estimate.volume, strict=True)):
                 line = {"kind": kind, "seed": seed, "photons": count, "solver": name, "seconds": round(seconds, 2)}
                 line |= {"residual": float(estimate.residuals[-1, index])} | scores(truths[seed], volume)
                 yield line | (localisation(truths[seed], volume) if kind == "beads" else {}), volume

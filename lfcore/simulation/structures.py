@@ -5,6 +5,8 @@ of few places in a lenslet, off the reconstruction's samples and planes, so that
 truth is what was snapped. Lengths are um, points (point, 3) as z, y, x in an ``Extent``.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lfcore.simulation.phantoms import Extent, Floats, Phantom
@@ -68,7 +70,12 @@ def neurons(extent: Extent, rng: np.random.Generator, count: int = 10) -> Phanto
     return _lit(parts, np.array(brightness))
 
 
-STRUCTURES = {"filaments": filaments, "shells": shells, "bars": bars, "neurons": neurons}
+STRUCTURES: dict[str, Callable[[Extent, np.random.Generator], Phantom]] = {
+    "filaments": filaments,
+    "shells": shells,
+    "bars": bars,
+    "neurons": neurons,
+}
 
 
 def snapped(phantom: Phantom, extent: Extent) -> Phantom:
