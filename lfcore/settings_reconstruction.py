@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from lfcore.settings_base import NotNegative, Positive, Section
 
+ACCELERATED = ("richardson_lucy", "rl_tv")
+"""The solvers that can extrapolate between iterations."""
+
 
 class Stopping(Section):
     """When iterations end before their number is reached."""
@@ -30,10 +33,10 @@ class Reconstruction(Section):
     solver: Literal["richardson_lucy", "rl_tv", "least_squares", "admm_tv"] = Field(
         default="richardson_lucy", description="method"
     )
-    iterations: int = Field(default=12, ge=1, le=10_000, description="iterations, at most")
-    acceleration: bool = Field(
-        default=False,
-        description="extrapolate between iterations (Biggs and Andrews 1997): about a third of the iterations",
+    iterations: int = Field(default=20, ge=1, le=10_000, description="iterations, at most")
+    acceleration: bool | None = Field(
+        default=None,
+        description="extrapolate between iterations (Biggs and Andrews 1997): a third of them; default: where it can",
     )
     regularisation: NotNegative | None = Field(
         default=None, description="weight of smoothness, or of small values; default: the solver's"
@@ -56,7 +59,7 @@ class Reconstruction(Section):
 
     @model_validator(mode="after")
     def _options_belong_to_the_solver(self) -> Self:
-        if self.acceleration and self.solver not in ("richardson_lucy", "rl_tv"):
+        if self.acceleration and self.solver not in ACCELERATED:
             raise ValueError(f"acceleration: {self.solver} cannot; say acceleration: false")
         if self.regularisation is not None and self.solver == "richardson_lucy":
             raise ValueError("regularisation: richardson_lucy has none; choose solver rl_tv, or leave it out")
@@ -65,6 +68,11 @@ class Reconstruction(Section):
         if self.huber is not None and self.solver != "admm_tv":
             raise ValueError(f"huber: {self.solver} has none; choose solver admm_tv, or leave it out")
         return self
+
+    @property
+    def accelerates(self) -> bool:
+        """Whether iterations are accelerated: as set, else where the solver can."""
+        return self.solver in ACCELERATED if self.acceleration is None else self.acceleration
 
     @property
     def stopping_rule(self) -> Stopping:

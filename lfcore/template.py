@@ -33,6 +33,7 @@ EXAMPLES = {
     "images.dark": "dark.tif",
     "calibration.pixels_per_lenslet": 19,
     "volume.z_um": {"start": -60, "stop": 60, "step": 4},
+    "reconstruction.acceleration": True,
     "reconstruction.regularisation": 0.01,
     "reconstruction.huber": 0.1,
     "reconstruction.stopping": {"rule": "change", "tolerance": 0.01},

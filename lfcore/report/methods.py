@@ -71,17 +71,45 @@ def _calibration(used: Settings, calibration: Mapping[str, Any] | None) -> str:
     )
 
 
+METHODS = {
+    "richardson_lucy": "Richardson-Lucy deconvolution (Richardson 1972, Lucy 1974)",
+    "rl_tv": "Richardson-Lucy deconvolution with total variation (Dey 2006)",
+    "least_squares": "least squares with Tikhonov's regularisation (LSMR, Fong and Saunders 2011)",
+    "admm_tv": "non-negative least squares with total variation (ADMM, Boyd 2011)",
+}
+
+
 def _reconstruction(used: Settings) -> str:
     planes, reconstruction, samples = used.volume.planes_um, used.reconstruction, used.volume.samples_per_lenslet
-    accelerated = "accelerated " if reconstruction.acceleration else ""
+    accelerated = " with acceleration (Biggs and Andrews 1997)" if reconstruction.accelerates else ""
     where = f"z = {planes[0]:g} um"
     if len(planes) > 1:
         where = f"{len(planes)} planes from {min(planes):g} to {max(planes):g} um"
     return (
-        f"Point images were computed by scalar wave optics (Broxton 2013) for {where} (positive towards the "
-        f"objective) and {samples} x {samples} lateral samples a lenslet. Volumes were estimated by "
-        f"{reconstruction.iterations} iterations of {accelerated}Richardson-Lucy deconvolution (Richardson 1972, Lucy "
-        f"1974{', Biggs and Andrews 1997' if accelerated else ''}) with "
-        f"the measured sensitivity of each pixel, missing pixels left out, and a constant background of "
-        f"{reconstruction.background:g} of the frame's mean."
+        f"Point images were {_model(used)} for {where} (positive towards the "
+        f"objective) and {samples} x {samples} lateral samples a lenslet. Volumes were estimated by at most "
+        f"{reconstruction.iterations} iterations of {METHODS[reconstruction.solver]}{accelerated}, with the "
+        "sensitivity of each pixel, missing pixels and those too dark in the model or the white frame left out, and "
+        f"a constant background of {reconstruction.background:g} of the frame's mean.{_artefact_removal(used)}"
     )
+
+
+def _model(used: Settings) -> str:
+    if used.microscope.measured_psf is not None:
+        return "measured on beads"
+    return "traced by rays" if used.microscope.model == "rays" else "computed by scalar wave optics (Broxton 2013)"
+
+
+def _artefact_removal(used: Settings) -> str:
+    """What was done against the lattice near the native plane."""
+    chosen, said = used.reconstruction, ""
+    if used.microlens_array.lattice == "none":
+        return said
+    if chosen.anti_aliasing:
+        said += (
+            " Against blocks near the native plane the volume was a sum of functions as deep as the microscope "
+            "resolves (a sieve, Snyder and Miller 1985)."
+        )
+    if chosen.lattice_suppression:
+        said += " What was left there of a pattern with the lenslets' period was estimated and taken off."
+    return said

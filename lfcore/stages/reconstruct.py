@@ -125,7 +125,7 @@ class Scene:
 
 def keeps_volumes(settings: Reconstruction) -> bool:
     """Whether the solver needs earlier volumes beside the last, as acceleration does; devices plan their memory so."""
-    return settings.acceleration or settings.warm_start or settings.solver != "richardson_lucy"
+    return settings.accelerates or settings.warm_start or settings.solver != "richardson_lucy"
 
 
 def weight_of(projector: Projector[Resident], white: Image, measured: bool = True) -> Image:

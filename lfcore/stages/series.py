@@ -126,7 +126,7 @@ class _Series(Generic[Resident]):
         settings, rule = self.settings, self.settings.stopping_rule
         problem = Problem(self.projector, batch.light, self._weighting(batch), batch.background, batch.noise)
         options = Options(
-            settings.iterations, settings.acceleration, settings.regularisation, settings.huber, rule.rule, rule.limit
+            settings.iterations, settings.accelerates, settings.regularisation, settings.huber, rule.rule, rule.limit
         )
         start = None if self.before is None else np.repeat(self.before[-1:], len(batch.light), 0)
         solution = solve(

@@ -22,7 +22,7 @@ from tests.calibration.test_rectify import calibration_of
 from tests.instruments import instrument
 
 ROWS, COLUMNS, SEED = 14, 11, 5
-SETTINGS = Reconstruction(iterations=4, background=0.02)
+SETTINGS = Reconstruction(iterations=4, background=0.02, acceleration=False)
 
 
 @pytest.fixture(scope="module")
