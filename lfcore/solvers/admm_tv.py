@@ -9,7 +9,7 @@ and ``m`` the root mean square that a volume needs at least to explain the data,
 times ``m``. ``phi(t)`` is ``t``, or with Huber's width ``h`` it is ``t^2/(2 h)`` up to ``h`` and ``t - h/2`` beyond:
 faint slopes are then smoothed and not made into steps. ``r`` and ``h`` have no unit: the same for any brightness.
 Gradients are those of `lfcore.projection.variation`. The gradient and the volume have copies, bound to them by the
-penalty ``rho = PENALTY * r``, which is fixed; an iteration is ``linear.STEPS`` steps of LSMR for the volume and one of
+fixed penalty ``PENALTY``; an iteration is ``linear.STEPS`` steps of LSMR for the volume and one of
 each for the copies and their multipliers. The copy that is not negative is returned.
 """
 
@@ -26,8 +26,8 @@ from lfcore.projection.variation import divergence, gradient, lengths
 from lfcore.solvers.linear import FrameOperator, Vector, improved
 from lfcore.solvers.problem import Course, Options, Problem, Progress, Solution
 
-REGULARISATION = 1e-3
-PENALTY = 10.0
+REGULARISATION = 0.02
+PENALTY = 0.01
 Doubles = npt.NDArray[np.float64]
 
 
@@ -71,7 +71,7 @@ class _Frame(Generic[Resident]):
         self.volume = self.volume.reshape(1, *operator.projector.volume_shape) / self.brightness
         self.positive, self._edges = np.maximum(self.volume, 0), gradient(self.volume)
         self._tension, self._lift = np.zeros_like(self._edges), np.zeros_like(self.volume)
-        self._bond = math.sqrt(PENALTY * self.strength)
+        self._bond = math.sqrt(PENALTY)
         self._stacked = self._with_copies()
 
     def step(self) -> None:
@@ -80,14 +80,14 @@ class _Frame(Generic[Resident]):
         data = np.concatenate([self._data, *(self._bond * target.ravel() for target in targets)])
         self.volume = improved(self._stacked, data, self.volume.ravel()).reshape(self.volume.shape)
         pulled = gradient(self.volume) + self._tension
-        self._edges = shrunk(pulled, 1 / PENALTY, self.huber)
+        self._edges = shrunk(pulled, self.strength / PENALTY, self.huber)
         self._tension = pulled - self._edges
         raised = self.volume + self._lift
         self.positive = np.maximum(raised, 0)
         self._lift = raised - self.positive
 
     def _with_copies(self) -> LinearOperator:
-        """``A / s`` above the root of ``rho`` times gradient and identity."""
+        """``A / s`` above the root of the penalty times gradient and identity."""
         operator, bond, shape = self.operator, self._bond, self.volume.shape
         pixels, voxels = operator.pixels, operator.voxels
 

@@ -12,7 +12,7 @@ from lfcore.projection.protocol import Host, Resident
 from lfcore.solvers.linear import FrameOperator, Vector, improved
 from lfcore.solvers.problem import Course, Options, Problem, Progress, Solution
 
-REGULARISATION = 0.03
+REGULARISATION = 0.15
 
 
 def solve(

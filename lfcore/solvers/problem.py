@@ -180,7 +180,12 @@ class Course:
             return
         frame = int(np.argmax(np.where(np.isfinite(residuals[-1]), growth, np.inf)))
         what = f"{growth[frame]:.3g} times its smallest" if is_number else "not a number"
+        remedies = [
+            *(["switch reconstruction.acceleration off"] if self.options.accelerate else []),
+            *(["raise reconstruction.regularisation"] if self.solver != "richardson_lucy" else []),
+            f"stop before iteration {max(iteration - self._grown, 1)}",
+        ]
         raise DataError(
             f"{self.solver} diverges: at iteration {iteration} the residual of frame {frame} of this batch is {what}; "
-            "switch reconstruction.acceleration off, raise reconstruction.regularisation, or leave the frame out"
+            + ", or ".join(remedies)
         )
