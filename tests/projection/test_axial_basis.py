@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lfcore.optics.instrument import Instrument
-from lfcore.projection.axial_basis import axial_basis, axial_widths_um, combined
+from lfcore.projection.axial_basis import DEPTH, axial_basis, axial_widths_um, combined
 from lfcore.projection.kernels import plane_kernels
 from lfcore.projection.numpy_projector import NumpyProjector
 from tests.instruments import instrument
@@ -16,7 +16,7 @@ PLANES_UM = (-24.0, -12.0, -4.0, 0.0, 4.0, 12.0, 24.0)
 def test_widths_by_the_law_of_the_marginal_ray() -> None:
     water: Instrument = instrument()
     reach = 125 / 20 / np.tan(np.arcsin(0.5 / 1.33))
-    np.testing.assert_allclose(axial_widths_um(water, [0, reach, 4 * reach, -4 * reach]), reach / [1, 1, 2, 2])
+    np.testing.assert_allclose(axial_widths_um(water, [0, reach, 4 * reach, -4 * reach]), DEPTH * reach / [1, 1, 2, 2])
 
 
 def test_functions_hold_one_unit_of_light_each() -> None:
