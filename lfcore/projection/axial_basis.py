@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 DEPTH = 0.9
 """Standard deviation of the functions at the native plane, in distances at which blur reaches the next lenslet. More
-leaves less of the blocks and more of the residual: on the sea urchin 1.0 makes it 6 % larger than that of plain planes."""
+leaves less of the blocks and more of the residual: on the sea urchin 1.0 makes it 6 % larger than plain planes have."""
 
 SMALLEST_SHARE = 0.01
 """Planes with less than this part of a function's largest value have none of it."""
