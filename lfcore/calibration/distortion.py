@@ -30,10 +30,11 @@ class Distortion:
 
     def applied(self, ideal_px: Floats) -> Floats:
         """Places (..., 2) on the camera of ideal places (..., 2)."""
-        scaled = (ideal_px - self.middle_px) / self.radius_px
-        stretch = 1 + self.radial * np.sum(scaled**2, axis=-1, keepdims=True)
-        depth = 1 + np.sum(scaled * self.projective, axis=-1, keepdims=True)
-        return np.asarray(self.middle_px + self.radius_px * scaled * stretch / depth)
+        y, x = ((ideal_px[..., axis] - self.middle_px[axis]) / self.radius_px for axis in (0, 1))
+        stretch = 1 + self.radial * (y * y + x * x)
+        depth = 1 + (y * self.projective[0] + x * self.projective[1])
+        scale = self.radius_px * stretch / depth
+        return np.stack([self.middle_px[0] + scale * y, self.middle_px[1] + scale * x], axis=-1)
 
     def removed(self, places_px: Floats) -> Floats:
         """Ideal places (..., 2) of places (..., 2) on the camera."""

@@ -1,5 +1,6 @@
 """Resampling of camera frames on an OpenCL device (``kernels/rectify.cl``); the twin of ``rectify.Rectifier``."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,17 @@ from lfcore.calibration.rectify import rectifier
 from lfcore.opencl.session import Lease, Session
 
 GROUP = (32, 8)
+SAMPLES = "places of samples"
+
+FLOAT_BYTES = 4
+SAMPLE_BYTES = 12
+"""Of each sample, the nearest pixel and the way from there."""
+
+PIXEL_BYTES = 13
+"""Of each camera pixel, its value, the filter's input and output, and whether it is missing."""
+
+ROUNDING_BYTES = 2**10
+"""Buffers are whole numbers of 16 bytes."""
 
 
 class DeviceRectifier:
@@ -22,13 +34,9 @@ class DeviceRectifier:
         """Prepare for frames of ``calibration.image_shape``."""
         self.session, self.twin = session, rectifier(calibration)
         self.kernels = session.kernels(("rectify.cl",), {})
-        nearest = np.where(self.twin.off_camera, np.int32(-1), self.twin.nearest)
-        self.nearest = session.upload(nearest)
-        down, right = (
-            np.outer(np.arange(count), step) + start
-            for count, step, start in zip(self.twin.sampled_shape, self.twin.steps.T, (self.twin.start, 0), strict=True)
-        )
-        self.places = [session.upload(table) for positions in (down, right) for table in _split(positions)]
+        self.nearest = session.upload(np.where(self.twin.off_camera, np.int32(-1), self.twin.nearest), SAMPLES)
+        pixels = np.stack(np.divmod(self.twin.nearest, self.twin.camera_shape[1]), axis=-1)
+        self.offsets = session.upload((self.twin.places() - pixels).astype(np.float32), SAMPLES)
 
     def __call__(self, frame: NDArray[np.integer[Any] | np.floating[Any]]) -> Lease:
         """Rectified frame (rows * N, columns * N) float32 of ``frame`` (y, x), NaN where missing; as the twin has it.
@@ -40,15 +48,15 @@ class DeviceRectifier:
         camera = self.session.upload(frame if counts else np.asarray(frame, np.float32), "camera frame")
         height, width = frame.shape
         size = np.array([width, height], np.int32)
-        filled, spline = (self.session.take("spline of a frame", 4 * frame.size) for _ in range(2))
+        filled, spline = (self.session.take("spline of a frame", FLOAT_BYTES * frame.size) for _ in range(2))
         spoiled = self.session.take("missing pixels", frame.size)
         prepare = "from_counts" if counts else "from_values"
         self._launch(prepare, (width, height), camera, size, filled, spoiled)
         self._launch("spline_filter", (width, height), filled, size, np.int32(0), spline)
         self._launch("spline_filter", (width, height), spline, size, np.int32(1), filled)
         rows, columns = self.twin.shape
-        rectified = self.session.take("rectified frame", 4 * rows * columns)
-        sampling = (self.nearest, *self.places, np.int32(self.twin.samples), np.array([columns, rows], np.int32))
+        rectified = self.session.take("rectified frame", FLOAT_BYTES * rows * columns)
+        sampling = (self.nearest, self.offsets, np.int32(self.twin.samples), np.array([columns, rows], np.int32))
         self._launch("resample", (columns, rows), filled, spoiled, size, *sampling, rectified)
         return rectified
 
@@ -57,7 +65,8 @@ class DeviceRectifier:
         self.session.launch(self.kernels[name], items, GROUP, *arguments)
 
 
-def _split(positions: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Positions as whole pixels and a part of one, which float32 holds well at any distance."""
-    whole = np.floor(positions)
-    return whole.astype(np.int32), (positions - whole).astype(np.float32)
+def device_bytes(calibration: Calibration) -> int:
+    """The most memory that a ``DeviceRectifier`` of this calibration takes on a device while one frame is rectified."""
+    twin = rectifier(calibration)
+    kept = SAMPLE_BYTES * math.prod(twin.sampled_shape)
+    return kept + PIXEL_BYTES * math.prod(twin.camera_shape) + FLOAT_BYTES * math.prod(twin.shape) + ROUNDING_BYTES

@@ -80,7 +80,8 @@ class Rectifier:
     def _interpolated(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
         """``frame`` (y, x) at the samples."""
         if self.distortion is not None:
-            return np.asarray(ndimage.map_coordinates(frame, self._places(), output=np.float32, order=3, mode="mirror"))
+            places = np.moveaxis(self.places(), -1, 0)
+            return np.asarray(ndimage.map_coordinates(frame, places, output=np.float32, order=3, mode="mirror"))
         return np.asarray(
             ndimage.affine_transform(
                 frame,
@@ -93,21 +94,16 @@ class Rectifier:
             )
         )
 
-    def _places(self) -> Floats:
-        """Camera y and x (2, h, w) of the samples."""
+    def places(self) -> Floats:
+        """Camera places (h, w, 2) [y, x] px of the samples."""
         rows, columns = np.ogrid[: self.sampled_shape[0], : self.sampled_shape[1]]
-        places = np.stack(
-            [start + steps[0] * rows + steps[1] * columns for start, steps in zip(self.start, self.steps, strict=True)]
-        )
-        return (
-            places
-            if self.distortion is None
-            else np.moveaxis(self.distortion.applied(places.transpose(1, 2, 0)), -1, 0)
-        )
+        along = [s + steps[0] * rows + steps[1] * columns for s, steps in zip(self.start, self.steps, strict=True)]
+        places = np.stack(along, axis=-1)
+        return places if self.distortion is None else self.distortion.applied(places)
 
     def _look_up(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Flat index of the camera pixel nearest to each sample, and which samples are off the camera."""
-        y, x = self._places()
+        y, x = np.moveaxis(self.places(), -1, 0)
         height, width = self.camera_shape
         slack = ON_CAMERA_TOLERANCE_PX
         off_camera = (y < -slack) | (y > height - 1 + slack) | (x < -slack) | (x > width - 1 + slack)

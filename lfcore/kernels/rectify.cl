@@ -8,8 +8,8 @@
 //
 // frame, filled, coefficients [y][x], spoiled [y][x] uchar: a missing pixel is there or next to it
 // nearest [sample y][sample x] int: flat index of the camera pixel there, or -1 off the camera
-// whole_y, part_y [sample y], whole_x, part_x [sample x]: camera position (y, x) of a sample, as the sum of two int2 and
-// two float2 in [0, 1): float32 alone would not place a sample well enough on a large camera.
+// offsets [sample y][sample x] float2: where a sample lies (y, x) from the centre of that pixel, px, at most half a one:
+// camera positions in float32 would not place it well enough on a large camera.
 // Launch: (columns, rows) of what is written, rounded up to whole groups.
 
 #define POLE -0.267949192f
@@ -72,10 +72,10 @@ inline float4 spline_weights(float part) {
                     part * squared) / 6.0f;
 }
 
-inline float spline_at(__global const float *coefficients, int2 size, int2 whole_yx, float2 part_yx) {
-    const float2 carry = floor(part_yx);
-    const int y = whole_yx.x + (int)carry.x, x = whole_yx.y + (int)carry.y;
-    const float4 down = spline_weights(part_yx.x - carry.x), right = spline_weights(part_yx.y - carry.y);
+inline float spline_at(__global const float *coefficients, int2 size, int pixel, float2 offset_yx) {
+    const float2 carry = floor(offset_yx), part_yx = offset_yx - carry;
+    const int y = pixel / size.x + (int)carry.x, x = pixel % size.x + (int)carry.y;
+    const float4 down = spline_weights(part_yx.x), right = spline_weights(part_yx.y);
     const int4 columns = (int4)(mirrored(x - 1, size.x), mirrored(x, size.x), mirrored(x + 1, size.x),
                                 mirrored(x + 2, size.x));
     float rows[4];
@@ -88,17 +88,17 @@ inline float spline_at(__global const float *coefficients, int2 size, int2 whole
 
 // ``samples`` along each side of a pixel; ``target``: pixels (x, y) of the result, NaN where a sample is missing.
 __kernel void resample(__global const float *coefficients, __global const uchar *spoiled, const int2 size,
-                       __global const int *nearest, __global const int2 *whole_y, __global const float2 *part_y,
-                       __global const int2 *whole_x, __global const float2 *part_x, const int samples,
+                       __global const int *nearest, __global const float2 *offsets, const int samples,
                        const int2 target, __global float *rectified) {
     const int x = get_global_id(0), y = get_global_id(1);
     if (x >= target.x || y >= target.y) return;
     float sum = 0.0f;
     for (int i = y * samples; i < (y + 1) * samples; i++) {
         for (int j = x * samples; j < (x + 1) * samples; j++) {
-            const int pixel = nearest[(size_t)i * target.x * samples + j];
+            const size_t sample = (size_t)i * target.x * samples + j;
+            const int pixel = nearest[sample];
             const int missing = pixel < 0 || spoiled[max(pixel, 0)];
-            sum += missing ? NAN : spline_at(coefficients, size, whole_y[i] + whole_x[j], part_y[i] + part_x[j]);
+            sum += missing ? NAN : spline_at(coefficients, size, pixel, offsets[sample]);
         }
     }
     rectified[y * target.x + x] = sum / (samples * samples);

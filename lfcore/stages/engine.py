@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -73,12 +74,14 @@ class Engine:
         if self.device is None:
             return host_projector(self.kernels, self.calibration.rows, self.calibration.columns)
         # Only with a device, since the extra that brings OpenCL may not be installed.
+        from lfcore.calibration.opencl_rectify import device_bytes
         from lfcore.opencl.session import Session
         from lfcore.projection.opencl_planned import projector_for
         from lfcore.stages.opencl_parts import rectifier_on
 
         if self._plan is None:
-            self._plan = plan_device(self.device, usable_bytes(self.device), self._case, self.frames)
+            case = replace(self._case, other_bytes=device_bytes(self.calibration))
+            self._plan = plan_device(self.device, usable_bytes(self.device), case, self.frames)
         while True:
             plan = self._plan
             LOG.info(

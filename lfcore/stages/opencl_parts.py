@@ -8,16 +8,10 @@ import numpy.typing as npt
 
 from lfcore.calibration.model import Calibration
 from lfcore.calibration.opencl_rectify import DeviceRectifier
-from lfcore.calibration.rectify import rectifier
 from lfcore.opencl.session import Session
 
 
 def rectifier_on(session: Session, calibration: Calibration) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
-    """The calibration's rectifier on the device of ``session``: from a camera frame to the rectified one.
-
-    With a distortion it is numpy's: the device's places are sums of a row's and a column's.
-    """
-    if calibration.lattice.distortion is not None:
-        return rectifier(calibration)
+    """The calibration's rectifier on the device of ``session``: from a camera frame to the rectified one."""
     rectify = DeviceRectifier(session, calibration)
     return lambda frame: session.download(rectify(frame), calibration.rectified_shape, np.float32)

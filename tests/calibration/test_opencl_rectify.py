@@ -1,16 +1,37 @@
 """Rectified frames on the device against the numpy twin: values on finite samples, and where samples are missing."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lfcore.calibration.model import Calibration
-from lfcore.calibration.opencl_rectify import DeviceRectifier
+from lfcore.calibration.distortion import Distortion, point
+from lfcore.calibration.model import Calibration, Orientation
+from lfcore.calibration.opencl_rectify import DeviceRectifier, device_bytes
 from lfcore.calibration.rectify import Rectifier
 from lfcore.errors import DataError
 from lfcore.opencl.device import Device
+from lfcore.opencl.session import Session
 from tests.calibration.test_rectify import calibration_of
 from tests.devices import PoisonedSession
+
+
+def of_kind(calibration: Calibration, bent: bool, orientation: Orientation | None = None) -> Calibration:
+    """``calibration`` under another array: bent by some pixels in the corners, or hexagonal in oblong cells."""
+    shape = np.array(calibration.image_shape)
+    bend = Distortion(point((shape - 1) / 2), 0.5 * float(np.hypot(*shape)), (0.011, -0.017), 0.021) if bent else None
+    lattice = replace(calibration.lattice, distortion=bend)
+    if orientation is not None:
+        long, kind = math.sqrt(3), "hexagonal"
+        steps = np.array([lattice.row_step_px, lattice.column_step_px])
+        down, right = steps * ([[long], [1]] if orientation == "rows" else [[1], [long]])
+        lattice = replace(
+            lattice, row_step_px=point(down), column_step_px=point(right), kind=kind, orientation=orientation
+        )
+    return replace(calibration, lattice=lattice)
+
 
 CALIBRATIONS = {
     "larger pixels, off the camera": calibration_of((123, 130), 16.37, 3.0, (6.2, 5.9), 8, 8, 8),
@@ -19,6 +40,13 @@ CALIBRATIONS = {
     "exact, on the edge": calibration_of((64, 80), 8.0, 0.0, (3.0, 3.0), 8, 10, 8),
     "a small camera": calibration_of((11, 13), 6.0, 0.0, (2.4, 2.6), 2, 2, 6),
     "far from the origin": calibration_of((40, 2600), 10.6, 0.03, (6.0, 8.0), 3, 243, 10),
+}
+CALIBRATIONS |= {
+    "bent, odd": of_kind(calibration_of((123, 130), 11.2, 0.5, (6.2, 5.9), 10, 11, 11), bent=True),
+    "bent, even, larger pixels": of_kind(calibration_of((101, 96), 12.3, -2.0, (7.1, 6.4), 8, 7, 4), bent=True),
+    "bent, far from the origin": of_kind(calibration_of((40, 2600), 10.6, 0.03, (6.0, 8.0), 3, 243, 10), bent=True),
+    "hexagonal": of_kind(calibration_of((123, 130), 9.4, 1.0, (8.2, 5.9), 7, 13, 9), bent=False, orientation="rows"),
+    "hexagonal, bent": of_kind(calibration_of((90, 110), 9.4, 1.0, (5.2, 7.9), 9, 6, 8), True, "columns"),
 }
 
 
@@ -30,8 +58,8 @@ def session(cpu_device: Device) -> PoisonedSession:
 def on_the_device(
     session: PoisonedSession, calibration: Calibration, frame: NDArray[np.generic]
 ) -> NDArray[np.float32]:
-    shape = calibration.rows * calibration.pixels_per_lenslet, calibration.columns * calibration.pixels_per_lenslet
-    return session.download(DeviceRectifier(session, calibration)(frame), shape, np.float32)
+    rectified = DeviceRectifier(session, calibration)(frame)
+    return session.download(rectified, calibration.rectified_shape, np.float32)
 
 
 def assert_alike(found: NDArray[np.float32], twin: NDArray[np.float32]) -> None:
@@ -69,6 +97,17 @@ def test_one_frame_after_another(session: PoisonedSession) -> None:
     leases = [device(frame) for frame in frames]
     for lease, frame in zip(leases, frames, strict=True):
         assert_alike(session.download(lease, device.twin.shape, np.float32), twin(frame))
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_it_takes_the_memory_that_is_planned_for_it(cpu_device: Device, name: str, dtype: type) -> None:
+    calibration, session = CALIBRATIONS[name], Session(cpu_device)
+    rectify = DeviceRectifier(session, calibration)
+    for _ in range(2):
+        rectify(np.ones(calibration.image_shape, dtype))
+    spare = 2 * math.prod(calibration.image_shape) if dtype is np.uint16 else 0
+    assert session.peak_bytes <= device_bytes(calibration) <= session.peak_bytes + spare + 1024
 
 
 def test_a_frame_of_another_size_is_refused_as_by_the_twin(session: PoisonedSession) -> None:

@@ -13,11 +13,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyopencl
 
+from lfcore.calibration.distortion import Distortion
 from lfcore.calibration.opencl_rectify import DeviceRectifier
 from lfcore.opencl.device import Device, candidates
 from lfcore.opencl.probe import probe_result
@@ -84,8 +86,10 @@ def point_images(device: Device) -> None:
 
 
 def rectified_frames(device: Device) -> None:
-    """Counts, and values of which some are missing, of a lattice turned a little."""
+    """Counts, and values of which some are missing, of a lattice turned a little and bent."""
     calibration = calibration_of((17, 21), 5.3, 0.5, (4.1, 3.4), 3, 4, 4)
+    bend = Distortion((8.0, 10.0), 13.5, (0.01, -0.02), 0.02)
+    calibration = replace(calibration, lattice=replace(calibration.lattice, distortion=bend))
     rectify = DeviceRectifier(PoisonedSession(device), calibration)
     counts = np.random.default_rng(3).integers(0, 65536, calibration.image_shape, np.uint16)
     values = counts.astype(np.float32)
