@@ -1,4 +1,4 @@
-"""Solvers against known truth: ``python -m benchmarks.quality [--quick] [--frames DIR] > LINES``.
+"""Solvers against known truth: ``python -m benchmarks.quality [--quick] [--frames DIR] [--depth PART] > LINES``.
 
 Prints one JSON line a structure, photon count, seed and solver; ``quality_table`` makes the table in
 ``docs/quality.md`` of them.
@@ -7,7 +7,8 @@ Beads, filaments, shells, bars and cell bodies are imaged by the simulation: a b
 as fine as the camera's, places and depths off the reconstruction's samples and planes, a turned lattice whose pitch is
 no whole number of pixels, vignetting, read noise, and shot noise of a stated number of photons at the brightest pixel.
 The frames are rectified by the true lattice and reconstructed as a run does it, with one wavelength. ``--frames`` keeps
-the frames without noise between calls.
+the frames without noise between calls. ``--depth`` takes the place of ``axial_basis.DEPTH``, the depth of the functions
+of which ``anti_aliasing`` makes volumes.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from lfcore.calibration.model import Calibration
 from lfcore.calibration.rectify import rectify
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.resolution import depth_resolution_um, resolution_curve
+from lfcore.projection import axial_basis
 from lfcore.projection.kernels import PlaneKernels, plane_kernels
 from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.settings import Reconstruction
@@ -249,11 +251,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed, two photon counts")
     parser.add_argument("--frames", type=Path, help="folder that keeps the frames without noise")
+    parser.add_argument("--depth", type=float, help="in place of axial_basis.DEPTH")
+    parser.add_argument("--solvers", nargs="+", choices=solvers(), default=list(solvers()), metavar="NAME")
     arguments = parser.parse_args()
+    axial_basis.DEPTH = arguments.depth or axial_basis.DEPTH
     seeds, photons = (SEEDS[:1], PHOTONS[1:3]) if arguments.quick else (SEEDS, PHOTONS)
     sight = Sight.make()
     light = light_of(sight, list(KINDS), list(seeds), arguments.frames)
-    for line, _ in results(sight, light, list(photons), solvers()):
+    chosen = {name: settings for name, settings in solvers().items() if name in arguments.solvers}
+    for line, _ in results(sight, light, list(photons), chosen):
         print(json.dumps(line), flush=True)
 
 
