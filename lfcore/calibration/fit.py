@@ -9,6 +9,7 @@ from scipy import optimize
 
 from lfcore.calibration.distortion import Distortion, point
 from lfcore.calibration.model import Lattice
+from lfcore.calibration.surface import linear_fit
 from lfcore.errors import CalibrationError
 
 Floats = NDArray[np.float64]
@@ -93,8 +94,7 @@ def solve(seen: Sighting, start: Lattice, terms: Terms, shape: tuple[int, ...], 
     weight = 1 / np.sqrt(np.maximum(variance, 1e-6 * float(np.mean(variance)) + 1e-12))
     if not terms.count:
         design = np.concatenate([np.ones((len(seen.cells), 1)), seen.cells], axis=1)
-        solution = np.linalg.lstsq(design * weight[:, None], seen.places * weight[:, None], rcond=None)[0]
-        return _lattice(np.asarray(solution, dtype=np.float64), start, None)
+        return _lattice(linear_fit(design * weight[:, None], seen.places * weight[:, None]), start, None)
 
     def built(numbers: Floats) -> Lattice:
         return _lattice(numbers[:6].reshape(3, 2), start, _bent(numbers[6:], terms, shape))
@@ -105,7 +105,7 @@ def solve(seen: Sighting, start: Lattice, terms: Terms, shape: tuple[int, ...], 
     affine = np.array([start.origin_px, start.row_step_px, start.column_step_px]).ravel()
     bend = start.distortion
     bending = np.zeros(terms.count) if bend is None else np.array([*bend.projective, bend.radial])[_used(terms)]
-    return built(optimize.least_squares(misfit, np.concatenate([affine, bending]), x_scale="jac").x)
+    return built(optimize.least_squares(misfit, np.concatenate([affine, bending]), x_scale="jac", method="lm").x)
 
 
 def terms_that_pay(seen: Sighting, start: Lattice, shape: tuple[int, ...]) -> Terms:

@@ -17,7 +17,7 @@ class Surface:
         design = self._design(places)
         kept = np.ones(len(places), dtype=bool)
         for _ in range(8):
-            self._coefficients = np.linalg.lstsq(design[kept], values[kept], rcond=None)[0]
+            self._coefficients = linear_fit(design[kept], values[kept])
             distance = np.abs(values - design @ self._coefficients)
             now_kept = distance <= 3 * 1.4826 * float(np.median(distance[kept])) + 1e-9
             if np.array_equal(now_kept, kept) or np.count_nonzero(now_kept) < 2 * len(self._powers):
@@ -38,4 +38,13 @@ class Surface:
         degree = max(i for i, _ in self._powers)
         table = np.zeros((degree + 1, degree + 1))
         table[tuple(np.transpose(self._powers))] = self._coefficients
-        return np.asarray(np.polynomial.polynomial.polygrid2d(v, u, table))
+        down, right = (np.polynomial.polynomial.polyvander(along, degree) for along in (v, u))
+        return np.asarray(down @ table @ right.T)
+
+
+def linear_fit(design: Floats, values: Floats) -> Floats:
+    """The shortest ``x`` (m,) or (m, k) for which ``design`` (n, m) @ ``x`` is nearest to ``values`` (n,) or (n, k).
+
+    By the normal equations, which halve the digits: for well-scaled columns, where ten times the speed counts for more.
+    """
+    return np.asarray(np.linalg.lstsq(design.T @ design, design.T @ values, rcond=None)[0], dtype=np.float64)

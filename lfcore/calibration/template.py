@@ -37,17 +37,27 @@ class Template:
         self.table = (table - low) / max(high - low, 1e-12)
         # Derivatives along the primitive steps.
         scale = 0.5 * len(table)
-        self._slopes = [
-            scale * (np.roll(self.table, -1, axis=axis) - np.roll(self.table, 1, axis=axis)) for axis in (0, 1)
-        ]
+        slopes = (scale * (np.roll(self.table, -1, axis=axis) - np.roll(self.table, 1, axis=axis)) for axis in (0, 1))
+        self._patches = [_patches(table) for table in (self.table, *slopes)]
 
     def at(self, inside: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """Values (m,) and derivatives (2, m) along the primitive steps, at places (2, m) in parts of these."""
-        places = inside * len(self.table)
+        places = inside.astype(np.float64) * len(self.table)
+        corner = np.floor(places)
+        down, right = places - corner
+        patch = np.ravel_multi_index(tuple(corner.astype(np.intp)), self.table.shape, mode="wrap")
+        # Three tables at the same places: much quicker than ``ndimage`` one after the other.
         value, *slopes = (
-            ndimage.map_coordinates(table, places, order=1, mode="grid-wrap") for table in (self.table, *self._slopes)
+            level[patch] + down * lower[patch] + right * (further[patch] + down * both[patch])
+            for level, lower, further, both in self._patches
         )
         return value, np.stack(slopes)
+
+
+def _patches(table: Floats) -> list[Floats]:
+    """Coefficients of 1, y, x and xy, each (M * M,), between the values of a periodic table (M, M)."""
+    lower, further = np.roll(table, -1, axis=0) - table, np.roll(table, -1, axis=1) - table
+    return [part.ravel() for part in (table, lower, further, np.roll(lower, -1, axis=1) - lower)]
 
 
 def first_template(lattice: Lattice) -> Template:
