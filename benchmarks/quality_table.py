@@ -35,7 +35,8 @@ def table(lines: Iterable[Line]) -> str:
     for solver in dict.fromkeys(line["solver"] for line in lines):
         for photons in sorted({line["photons"] for line in lines}):
             some = [line for line in lines if (line["solver"], line["photons"]) == (solver, photons)]
-            rows.append([solver, f"{photons:,}", *_row(some, kinds)])
+            if some:
+                rows.append([solver, f"{photons:,}", *_row(some, kinds)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
