@@ -18,7 +18,7 @@ from lfcore.projection.protocol import Host, Projector, Resident
 Progress = Callable[[int, Host], None]
 Rule = Literal["none", "discrepancy", "change"]
 
-FRESH_SHARE = 0.05
+FRESH_SHARE = 0.01
 """The share of the back projection in a given start: what is zero stays zero under multiplications."""
 
 DIVERGED_FACTOR = 2.0

@@ -85,14 +85,13 @@ def test_the_likelihood_never_falls(tiny: NumpyProjector, matrix: Floats, scene:
     assert (np.diff(values) > 0).all()
 
 
-def test_acceleration_needs_at_most_half_the_iterations(
-    tiny: NumpyProjector, matrix: Floats, scene: tuple[Floats, Floats]
+@pytest.mark.parametrize("plain", [45, 60, 90])
+def test_acceleration_needs_a_third_of_the_iterations(
+    tiny: NumpyProjector, matrix: Floats, scene: tuple[Floats, Floats], plain: int
 ) -> None:
-    plain = log_likelihood(matrix, solve(tiny, *scene, 60).volume, *scene)
-    needed = next(
-        n for n in range(1, 61) if log_likelihood(matrix, solve(tiny, *scene, n, True).volume, *scene) >= plain
-    )
-    assert needed <= 30
+    """For the same Poisson likelihood."""
+    reached = log_likelihood(matrix, solve(tiny, *scene, plain).volume, *scene)
+    assert log_likelihood(matrix, solve(tiny, *scene, plain // 3, True).volume, *scene) >= reached
 
 
 @pytest.mark.parametrize("accelerate", [False, True])
