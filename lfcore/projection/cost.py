@@ -23,6 +23,8 @@ FIELD_ARRAYS = 7
 VOLUME_ARRAYS = 8
 FIELD_OVERSAMPLING = 3
 INTERPRETER_BYTES = 400_000_000
+STEPS = {"richardson_lucy": 1, "rl_tv": 1, "least_squares": 6, "admm_tv": 6}
+"""Pairs of projections an iteration; the solvers that need several add the start of LSMR and a residual."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def estimate(settings: Settings, rows: int, columns: int) -> Cost:
     projection_seconds = matrix_bytes / MATRIX_BYTES_PER_SECOND + voxels / VOXELS_PER_SECOND
     return Cost(
         plane_seconds=plane_seconds,
-        frame_seconds=START_SECONDS + 2 * (settings.reconstruction.iterations + 2) * projection_seconds,
+        frame_seconds=START_SECONDS
+        + 2 * (STEPS[settings.reconstruction.solver] * settings.reconstruction.iterations + 2) * projection_seconds,
         memory_bytes=INTERPRETER_BYTES
         + int(max(max(fields) * COMPLEX_BYTES * FIELD_ARRAYS, matrix_bytes + voxels * FLOAT_BYTES * VOLUME_ARRAYS)),
     )
