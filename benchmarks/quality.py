@@ -7,8 +7,7 @@ Beads, filaments, shells, bars and cell bodies are imaged by the simulation: a b
 as fine as the camera's, places and depths off the reconstruction's samples and planes, a turned lattice whose pitch is
 no whole number of pixels, vignetting, read noise, and shot noise of a stated number of photons at the brightest pixel.
 The frames are rectified by the true lattice and reconstructed as a run does it, with one wavelength. ``--frames`` keeps
-the frames without noise between calls. ``--depth`` takes the place of ``axial_basis.DEPTH``, the depth of the functions
-of which ``anti_aliasing`` makes volumes.
+the frames without noise between calls. ``--depth`` takes the place of the default of ``anti_aliasing``.
 """
 
 import argparse
@@ -28,7 +27,6 @@ from lfcore.calibration.model import Calibration
 from lfcore.calibration.rectify import rectify
 from lfcore.optics.instrument import Instrument
 from lfcore.optics.resolution import depth_resolution_um, resolution_curve
-from lfcore.projection import axial_basis
 from lfcore.projection.kernels import PlaneKernels, plane_kernels
 from lfcore.projection.numpy_projector import NumpyProjector
 from lfcore.settings import Reconstruction
@@ -60,10 +58,10 @@ RICHARDSON_LUCY: dict[str, dict[str, Any]] = {
     "10 iterations": {"iterations": 10},
     "40 iterations": {"iterations": 40},
     "not accelerated": {"acceleration": False},
-    "artefacts left": {"anti_aliasing": False, "lattice_suppression": False},
+    "artefacts left": {"anti_aliasing": 0, "lattice_suppression": False},
     "not accelerated, artefacts left": {
         "acceleration": False,
-        "anti_aliasing": False,
+        "anti_aliasing": 0,
         "lattice_suppression": False,
     },
 }
@@ -75,11 +73,17 @@ SLOW = ("least_squares", "admm_tv")
 SOME_PHOTONS = PHOTONS[1:3]
 
 
-def solvers() -> dict[str, Reconstruction]:
-    """What is compared: every solver as the settings have it, and Richardson-Lucy with other settings."""
+def solvers(depth: float | None = None) -> dict[str, Reconstruction]:
+    """What is compared: every solver as the settings have it, and Richardson-Lucy with other settings.
+
+    ``depth`` takes the place of the default of ``anti_aliasing``.
+    """
     names = get_args(Reconstruction.model_fields["solver"].annotation)
-    others = {f"richardson_lucy, {name}": Reconstruction(**changes) for name, changes in RICHARDSON_LUCY.items()}
-    return {name: Reconstruction(solver=name) for name in names} | others
+    usual = {} if depth is None else {"anti_aliasing": depth}
+    others = {
+        f"richardson_lucy, {name}": Reconstruction(**usual | changes) for name, changes in RICHARDSON_LUCY.items()
+    }
+    return {name: Reconstruction(solver=name, **usual) for name in names} | others
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ class Sight:
         return Operator(*self._operators[settings.anti_aliasing], removal)
 
     @cached_property
-    def _operators(self) -> dict[bool, tuple[NumpyProjector, npt.NDArray[np.float32]]]:
+    def _operators(self) -> dict[float, tuple[NumpyProjector, npt.NDArray[np.float32]]]:
         return {}
 
     @property
@@ -257,14 +261,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed, two photon counts")
     parser.add_argument("--frames", type=Path, help="folder that keeps the frames without noise")
-    parser.add_argument("--depth", type=float, help="in place of axial_basis.DEPTH")
+    parser.add_argument("--depth", type=float, help="in place of the default of anti_aliasing")
     parser.add_argument("--solvers", nargs="+", choices=solvers(), default=list(solvers()), metavar="NAME")
     arguments = parser.parse_args()
-    axial_basis.DEPTH = arguments.depth or axial_basis.DEPTH
     seeds, photons = (SEEDS[:1], SOME_PHOTONS) if arguments.quick else (SEEDS, PHOTONS)
     sight = Sight.make()
     light = light_of(sight, list(KINDS), list(seeds), arguments.frames)
-    chosen = {name: settings for name, settings in solvers().items() if name in arguments.solvers}
+    chosen = {name: settings for name, settings in solvers(arguments.depth).items() if name in arguments.solvers}
     for line, _ in results(sight, light, list(photons), chosen):
         print(json.dumps(line), flush=True)
 

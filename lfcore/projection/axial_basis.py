@@ -22,25 +22,21 @@ from lfcore.threads import in_parts
 
 Floats = npt.NDArray[np.float64]
 
-DEPTH = 0.9
-"""Standard deviation of the functions at the native plane, in distances at which blur reaches the next lenslet. More
-leaves less of the blocks and more of the residual: on the sea urchin 1.0 makes it 6 % larger than plain planes have."""
-
 SMALLEST_SHARE = 0.01
 """Planes with less than this part of a function's largest value have none of it."""
 
 
-def axial_widths_um(instrument: Instrument, planes_um: Sequence[float]) -> Floats:
+def axial_widths_um(instrument: Instrument, planes_um: Sequence[float], depth: float) -> Floats:
     """(plane,) standard deviations of the functions, um.
 
-    At the native plane they are ``DEPTH`` times the distance ``z0`` at which a point's blur reaches the next lenslet,
+    At the native plane they are ``depth`` times the distance ``z0`` at which a point's blur reaches the next lenslet,
     ``pitch / (M tan alpha)``; beyond ``z0`` they fall as ``sqrt(z0 / |z|)``. The law is empirical: other powers, and
     smoothing sideways too, were worse on the vesicle's truth (``docs/measurements.md``).
     """
     sine = min(instrument.numerical_aperture / instrument.medium_index, 0.999)
     reach_um = instrument.object_pitch_um / math.tan(math.asin(sine))
     distance = np.maximum(np.abs(np.asarray(planes_um, np.float64)), reach_um)
-    return np.asarray(DEPTH * reach_um * np.sqrt(reach_um / distance))
+    return np.asarray(depth * reach_um * np.sqrt(reach_um / distance))
 
 
 def axial_basis(planes_um: Sequence[float], widths_um: Floats) -> npt.NDArray[np.float32]:

@@ -107,8 +107,8 @@ def _artefact_removal(used: Settings) -> str:
         return said
     if chosen.anti_aliasing:
         said += (
-            " Against blocks near the native plane the volume was a sum of functions as deep as the microscope "
-            "resolves (a sieve, Snyder and Miller 1985)."
+            " Against blocks near the native plane the volume was a sum of functions "
+            f"{chosen.anti_aliasing:g} times as deep as is resolved there (a sieve, Snyder and Miller 1985)."
         )
     if chosen.lattice_suppression:
         said += " What was left there of a pattern with the lenslets' period was estimated and taken off."

@@ -13,13 +13,13 @@ from lfcore.threads import in_parts
 
 Volume = npt.NDArray[np.float32]
 
-LARGEST_SHARE = 0.3
+LARGEST_SHARE = 0.6
 """A pattern deeper than this part of the local mean is taken for the sample's."""
 
 REACH_LENSLETS = 2.0
 """Standard deviation of the neighbourhood over which lenslets must agree."""
 
-PASSES = 3
+PASSES = 6
 """What is left after one pass is a third or so, since its own limits hide a part."""
 
 
@@ -28,7 +28,7 @@ def without_lattice_pattern(
 ) -> Volume:
     """``volume`` (frame, z, y, x) with the pattern taken off those of its ``planes`` (z,) that are True.
 
-    ``samples`` (y, x) are those of a cell; the volume holds whole cells. Voxels change by a factor between 0.7 and 1.3
+    ``samples`` (y, x) are those of a cell; the volume holds whole cells. Voxels change by a factor between 0.4 and 1.6
     a pass, so none becomes negative and none is made of nothing. With one sample a cell there is no pattern.
     """
     result, chosen = volume.copy(), np.flatnonzero(planes)

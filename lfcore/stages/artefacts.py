@@ -34,7 +34,9 @@ class ArtefactRemoval:
         planes, samples = [kernel.z_um for kernel in kernels], kernels[0].samples
         if instrument.lattice == "none":
             return cls(None, np.zeros(len(planes), np.bool_), samples)
-        basis = axial_basis(planes, axial_widths_um(instrument, planes)) if settings.anti_aliasing else None
+        depth, basis = settings.anti_aliasing, None
+        if depth:
+            basis = axial_basis(planes, axial_widths_um(instrument, planes, depth))
         near = [instrument.blur_radius_lenslets(z_um) <= NEAR_LENSLETS for z_um in planes]
         return cls(basis, np.array(near) & settings.lattice_suppression, samples)
 

@@ -34,7 +34,7 @@ def test_slopes_and_single_beads_stay() -> None:
     slope = (10 + 0.3 * y + 0.1 * x).astype(np.float32)
     beads = slope.copy()
     beads[[22, 61, 90], [31, 64, 13]] += 500
-    for plane, tolerance in ((slope, 2e-3), (beads, 0.06)):
+    for plane, tolerance in ((slope, 2e-3), (beads, 0.1)):
         cured = without_lattice_pattern(plane[None, None], samples, np.array([True]))[0, 0]
         # The mean over a lenslet leans at the volume's edges, and neighbourhoods reach some lenslets in.
         inside = np.s_[30:-30, 30:-30]
