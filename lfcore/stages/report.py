@@ -6,6 +6,7 @@ that of the volume itself.
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,10 +93,14 @@ def gather(run: RunPaths) -> Gathered:
 
 
 def metrics(gathered: Gathered) -> dict[str, Any]:
-    """The content of ``metrics.json``: seconds of items and preparation are summed, memory is the largest job's."""
+    """The content of ``metrics.json``: seconds of items and preparation are summed, memory is the largest job's.
+
+    ``stopped`` counts frames by why their solver ended.
+    """
     return {
         "frames": gathered.counts,
         "relative_residual": relative_residual(gathered),
+        "stopped": dict(Counter(record["stopped"] for record in gathered.done[Stage.RECONSTRUCT].values())),
         "seconds": {facts["stage"]: facts["seconds"] for facts in _stage_facts(gathered)},
         "peak_memory_bytes": {facts["stage"]: facts["peak_memory_bytes"] for facts in _stage_facts(gathered)},
         "hash": gathered.record.hash,

@@ -38,7 +38,7 @@ def _reconstruct(run: RunPaths, frames: slice = slice(None)) -> None:
         runner.require_frame(run, Stage.NORMALISE, item["id"], normalised[item["id"]])
         volume = np.random.default_rng(item["frame"]).random(grid.shape, dtype=np.float32) * 5
         outputs = ome_zarr.write_frame(run.ome_zarr, item["frame"], volume)
-        return {"outputs": outputs, "residuals": [0.9, 0.1 * (1 + item["frame"])]}
+        return {"outputs": outputs, "residuals": [0.9, 0.1 * (1 + item["frame"])], "stopped": "iterations"}
 
     items = runner.read_items(run, Stage.RECONSTRUCT)[frames]
     runner.process(run, Stage.RECONSTRUCT, items, prepare)
@@ -58,6 +58,7 @@ def test_a_whole_run(tiny_dataset: MakeDataset, tmp_path: Path) -> None:
     metrics = json.loads(Path(run.metrics_json).read_text())
     assert metrics["frames"] == {"total": 3, "done": 3, "quarantined": 0}
     assert metrics["relative_residual"] == pytest.approx(0.2)
+    assert metrics["stopped"] == {"iterations": 3}
     for stage in ("normalise", "calibrate", "reconstruct"):
         assert metrics["seconds"][stage] > 0
         assert metrics["peak_memory_bytes"][stage] > 1 << 20
