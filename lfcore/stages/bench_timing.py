@@ -117,7 +117,7 @@ def alone_seconds(projector: Projector[Resident], scene: Scene, repeat: int) -> 
 
 def _arrivals(projector: Projector[Resident], scene: Scene, batches: list[Frames]) -> Iterator[float]:
     """When the volumes of each batch came; none is kept, so that its memory may be used again."""
-    settings = Reconstruction(iterations=ITERATIONS, background=BACKGROUND)
+    settings = Reconstruction(iterations=ITERATIONS, acceleration=False, background=BACKGROUND)
     for _ in reconstruct_series(projector, np.ones(scene.image_shape, np.float32), batches, settings):
         yield time.perf_counter()
 
