@@ -33,7 +33,7 @@ class Reconstruction(Section):
     solver: Literal["richardson_lucy", "rl_tv", "least_squares", "admm_tv"] = Field(
         default="richardson_lucy", description="method"
     )
-    iterations: int = Field(default=25, ge=1, le=10_000, description="iterations, at most")
+    iterations: int = Field(default=15, ge=1, le=10_000, description="iterations, at most")
     acceleration: bool | None = Field(
         default=None,
         description="extrapolate between iterations (Biggs and Andrews 1997): a third of them; default: where it can",
@@ -50,7 +50,7 @@ class Reconstruction(Section):
         default=0.02, ge=0, le=1, description="constant background, as a fraction of the frame's mean"
     )
     anti_aliasing: float = Field(
-        default=0.5,
+        default=0.33,
         ge=0,
         le=3,
         description="depth of what a volume is made of, in depths resolved at the native plane; 0: single planes",

@@ -135,7 +135,7 @@ def test_vesicle_against_its_truth(run_sample: RunSample, shared_data: Path, mod
 
 def test_no_lattice_near_the_native_plane(run_sample: RunSample) -> None:
     plain = "reconstruction.anti_aliasing=0", "reconstruction.lattice_suppression=false"
-    usual = "reconstruction.acceleration=null", "reconstruction.iterations=25"
+    usual = "reconstruction.acceleration=null", "reconstruction.iterations=15"
     runs = [run_sample("seaurchin", SEA_URCHIN, name, *chosen) for name, chosen in (("usual", usual), ("plain", plain))]
     volumes = [ome_zarr.read_frame(str(run / "volumes.ome.zarr"), 0) for run in runs]
     figures = [max(lattice_index(volume[plane], 3) for plane in (14, 15)) for volume in volumes]
