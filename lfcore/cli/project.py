@@ -2,7 +2,7 @@
 
 import click
 
-from lfcore.cli.options import calibration_option, dataset_argument, device_option, parse_assignments, set_option
+from lfcore.cli.options import calibration_option, dataset_argument, parse_assignments, set_option
 
 
 @click.command()
@@ -14,7 +14,6 @@ from lfcore.cli.options import calibration_option, dataset_argument, device_opti
 )
 @calibration_option
 @set_option
-@device_option
 def project(
     dataset: str, source: str, output: str, adjoint: bool, run: str | None, assignments: tuple[str, ...]
 ) -> None:
