@@ -127,11 +127,20 @@ def test_only_the_parity_classes_that_a_symmetry_leaves_are_kept(name: str) -> N
         assert [(part.odd_y, part.odd_x) for part in classes[1:]] == [(True, True)]
 
 
-@pytest.mark.parametrize("samples", [(1, 1), (2, 2), (3, 3), (4, 4), (3, 5), (4, 3), (1, 6)])
-@pytest.mark.parametrize("symmetry", SYMMETRIES.values(), ids=SYMMETRIES)
-def test_each_position_of_a_cell_follows_from_exactly_one(samples: tuple[int, int], symmetry: Symmetry) -> None:
-    if symmetry.exchange and samples[0] != samples[1]:
-        pytest.skip("only a square has an exchange of axes")
+SAMPLES = [(1, 1), (2, 2), (3, 3), (4, 4), (3, 5), (4, 3), (1, 6)]
+
+
+# Only a square cell has an exchange of axes.
+@pytest.mark.parametrize(
+    ("name", "samples"),
+    [
+        (name, samples)
+        for name, samples in product(SYMMETRIES, SAMPLES)
+        if samples[0] == samples[1] or not SYMMETRIES[name].exchange
+    ],
+)
+def test_each_position_of_a_cell_follows_from_exactly_one(name: str, samples: tuple[int, int]) -> None:
+    symmetry = SYMMETRIES[name]
     orbits = [
         {relation.position(place, samples) for relation in relations(symmetry)}
         for place in positions(samples, symmetry)
