@@ -36,6 +36,7 @@ class Listening:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the projector has
         return getattr(self.projector, name)
 
+    # Resident arrays are of whatever type the projector has.
     def compare(self, measured: Any, expected: Any, weight: Any, background: Host) -> tuple[Any, Host]:  # noqa: ANN401
         """As the projector's."""
         counts, model, sensitivity = map(self.projector.unpack_image, (measured, expected, weight))

@@ -13,6 +13,7 @@ from lfcore.simulation.phantoms import Extent, Phantom
 NOTHING = float("nan")
 
 
+# ``more`` is what a line of JSON holds.
 def line(kind: str, solver: str, photons: int, ncc: float, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     figures = {"psnr_db": 30.0, "ssim": 0.9, "lattice_index": 2.0, "residual": 0.1, "seconds": 1.0}
     return {"kind": kind, "solver": solver, "photons": photons, "seed": 1, "ncc": ncc} | figures | more

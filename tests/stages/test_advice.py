@@ -23,6 +23,7 @@ CALIBRATION = Calibration(
 )
 
 
+# ``array`` holds settings, of any type.
 def settings(step_um: float = 4.0, reach_um: float = 40.0, samples: int = 5, **array: Any) -> Settings:  # noqa: ANN401
     return Settings.model_validate(
         {
