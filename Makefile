@@ -23,7 +23,7 @@ lint: env ## check style, formatting and the one-way imports
 	$(TREES) $(BIN)/lint-imports
 
 types: env ## check types, strictly
-	$(BIN)/mypy lfcore localbatch plugins/lightfield demo dags
+	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo dags
 
 pytest: env ## run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_OPTIONS)

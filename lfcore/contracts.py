@@ -121,6 +121,10 @@ class RunPaths:
         """Record of an item that could not be processed, and why."""
         return join(self.root, "quarantine", str(stage), f"{item_id}.json")
 
+    def failure(self, stage: Stage, slice_index: int) -> str:
+        """Record of a slice whose job failed, and why; taken away when the slice succeeds."""
+        return join(self.root, "failures", str(stage), f"{slice_index}.json")
+
     def normalised(self, frame: int) -> str:
         """One frame in the standard format: float32 TIFF (y, x), dark subtracted, NaN where missing."""
         return join(self.root, "normalised", f"frame_{frame:06d}.tif")
