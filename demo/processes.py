@@ -53,6 +53,16 @@ class ProcessGroup:
         """Start a ``command`` that ends by itself; ``OneShot.finish`` waits for it."""
         return OneShot(name, self._spawn(name, command, environment), self.log(name))
 
+    def process(self, name: str) -> int:
+        """Id of a process that was started."""
+        return self._running[name].pid
+
+    def kill(self, name: str, *, with_children: bool = False) -> None:
+        """End a process with SIGKILL, alone or with its process group, and forget it."""
+        process = self._running.pop(name)
+        (os.killpg if with_children else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
+
     def log(self, name: str) -> Path:
         """The log file of a process."""
         return self._logs / f"{name}.log"
@@ -82,7 +92,7 @@ class ProcessGroup:
                     os.waitpid(child, 0)
 
     def _spawn(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        with self.log(name).open("wb") as log:
+        with self.log(name).open("ab") as log:
             return subprocess.Popen(
                 command,
                 env=environment,

@@ -4,35 +4,30 @@ import fcntl
 import json
 import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo.airflow_api import RUN_ID, AirflowApi, summarise
+from demo.airflow_api import summarise
 from demo.layout import (
     DAG_ID,
-    LOCALHOST,
     REGION,
-    USER,
     Layout,
-    airflow_environment,
     batch_configuration,
     lfcore_command,
 )
 from demo.processes import ProcessGroup, tail
+from demo.stack import Say, Shape, Stack
 from demo.verdict import Verdict, join, judge_files, judge_jobs, judge_volume, succeeded_jobs
 from lfcore.contracts import RunPaths, Stage
 
-READY_S = 180
+RUN_ID = "demo"
 RUN_S = 1200
 # Short jobs, so that the demo shows a fan-out; a real run keeps the DAG's default.
 JOB_MINUTES = 0.01
 MAX_JOBS = 4
 SIMULATION = ("--preset", "beads", "--frames", "4", "--seed", "1")
-
-Say = Callable[[str], None]
 
 
 @contextmanager
@@ -62,66 +57,44 @@ class Session:
         self.layout = layout
         self._group = group
         self._say = say
-        self._api = AirflowApi(layout.url, USER, layout.password)
-        self._batch_endpoint = ""
+        self._stack = Stack(layout, group, Shape(batch_configuration(len(os.sched_getaffinity(0)))), say)
+        self._api = self._stack.api
 
     def start(self) -> None:
         """Make the data set and start every process; what does not depend on each other runs side by side."""
         self.layout.dataset.parent.mkdir(parents=True)
-        _write_private(self.layout.root / "passwords.json", json.dumps({USER: self.layout.password}))
         command = [lfcore_command(), "simulate", str(self.layout.dataset), *SIMULATION]
         simulation = self._group.start_once("simulate", command, os.environ)
-        port = self._start_batch()
-        self._batch_endpoint = f"http://{LOCALHOST}:{port}"
-        environment = airflow_environment(self.layout, port)
-        airflow, preloaded = ([sys.executable, "-m", module] for module in ("airflow", "demo.preloaded"))
-        self._group.start_once("db-migrate", [*airflow, "db", "migrate"], environment).finish()
-        self._say("database ready; starting Airflow")
-        self._group.start("api-server", [*airflow, "api-server"], environment)
-        for component in ("dag-processor", "scheduler"):
-            self._group.start(component, [*preloaded, component], environment)
+        self._stack.start()
         simulation.finish()
         self._say(f"synthetic data set: {self.layout.dataset}")
-        self._api.wait_until_ready(self._group.check, READY_S)
-
-    def _start_batch(self) -> int:
-        state = self.layout.batch_state
-        state.mkdir()
-        configuration = self.layout.root / "batch.json"
-        configuration.write_text(json.dumps(batch_configuration(len(os.sched_getaffinity(0))), indent=2))
-        command = [sys.executable, "-m", "localbatch", "--port", "0", "--state", str(state)]
-        self._group.start("batch", [*command, "--config", str(configuration)], os.environ)
-        port = state / "port"
-        deadline = time.monotonic() + READY_S
-        while not (port.is_file() and port.read_text().strip()):
-            self._group.check()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the local Batch gave no port in {READY_S} s")
-            time.sleep(0.1)
-        return int(port.read_text())
+        self._stack.wait_until_ready(DAG_ID)
 
     def follow(self) -> bool:
         """Trigger the DAG and report its progress until it ends; whether it succeeded."""
         layout = self.layout
         conf = {"dataset": str(layout.dataset), "run": str(layout.run), "max_jobs": MAX_JOBS}
-        self._api.trigger(conf | {"job_minutes": JOB_MINUTES})
+        self._api.trigger(DAG_ID, RUN_ID, conf | {"job_minutes": JOB_MINUTES})
         self._say(f"triggered {DAG_ID}")
         deadline = time.monotonic() + RUN_S
         shown = ""
-        while (state := self._api.run_state()) in {"queued", "running"}:
+        while (state := self._api.run_state(DAG_ID, RUN_ID)) in {"queued", "running"}:
             self._group.check()
-            if (line := summarise(self._api.task_instances(), list(Stage))) != shown:
+            if (line := self._progress()) != shown:
                 self._say(line)
                 shown = line
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the run has not ended after {RUN_S} s")
             time.sleep(1)
-        self._say(f"{summarise(self._api.task_instances(), list(Stage))}: {state}")
+        self._say(f"{self._progress()}: {state}")
         return state == "success"
+
+    def _progress(self) -> str:
+        return summarise(self._api.task_instances(DAG_ID, RUN_ID), list(Stage))
 
     def failures(self) -> list[str]:
         """The ends of the logs of the tasks that failed."""
-        failed = [entry for entry in self._api.task_instances() if entry["state"] == "failed"]
+        failed = [entry for entry in self._api.task_instances(DAG_ID, RUN_ID) if entry["state"] == "failed"]
         return [
             f"{entry['task_id']} {entry['rendered_map_index'] or ''}:\n"
             f"{_log_end(self.layout.airflow_home / 'logs', entry['task_id'], entry['map_index'])}"
@@ -133,7 +106,7 @@ class Session:
         queues = ["lightfield-cpu", "lightfield-gpu"]
         paths = RunPaths(str(self.layout.run))
         return join(
-            judge_jobs(succeeded_jobs(self._batch_endpoint, REGION, queues)),
+            judge_jobs(succeeded_jobs(self._stack.batch_endpoint, REGION, queues)),
             judge_volume(self.layout.dataset, self.layout.run),
             judge_files(Path(paths.ome_zarr), Path(paths.report_html)),
         )
@@ -160,8 +133,3 @@ def _log_end(logs: Path, task_id: str, map_index: int) -> str:
         messages.append(f"  {entry.get('event', '')}")
         messages += [f"    {detail.get('exc_value', '')}" for detail in entry.get("error_detail") or []]
     return "\n".join(messages)
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
