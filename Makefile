@@ -1,6 +1,6 @@
 # 'make help' lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help env lint types pytest test demo up constraints clean
+.PHONY: help env lint types pytest test endurance demo up constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,12 +23,15 @@ lint: env ## check style, formatting and the one-way imports
 	$(TREES) $(BIN)/lint-imports
 
 types: env ## check types, strictly
-	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo dags
+	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo endurance dags
 
 pytest: env ## run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_OPTIONS)
 
 test: lint types pytest ## linters, types and all tests
+
+endurance: env ## whole deployments with many jobs, killed processes and stopped runs: an hour
+	$(BIN)/python -m pytest endurance -n 0 $(PYTEST_OPTIONS)
 
 demo: env ## synthetic data through Airflow and a local Batch, compared with the truth
 	$(BIN)/python -m demo run

@@ -1,0 +1,1 @@
+"""Tests of whole deployments that run for many minutes: ``make endurance``."""
