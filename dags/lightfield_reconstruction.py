@@ -12,6 +12,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from lfcore.contracts import Stage
 from lightfield.failures import retrying_only_what_may_pass
 from lightfield.fanout import ITEM_NAMES, Caps, Slice, cut_stage
+from lightfield.notify import dag_callbacks
 from lightfield.operators import StageBatchOperator
 from lightfield.params import reconstruction_params
 from lightfield.request import check_request, read_run_json, write_plan_item
@@ -44,6 +45,7 @@ def mapped_stage_task(stage: Stage, slices: XComArg) -> MappedOperator:
     render_template_as_native_obj=False,
     default_args={"owner": "lightfield", "retries": 2, "retry_delay": timedelta(seconds=15)},
     tags=["lightfield"],
+    **dag_callbacks(),
 )
 def lightfield_reconstruction() -> None:
     """Declare the tasks and, at the end, their order."""
