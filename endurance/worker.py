@@ -1,8 +1,8 @@
 """A stand-in for ``lfcore work``, in the standard library, that leaves a trace of all it does.
 
 The data set's ``orders.json`` says how many items each stage has, how long they take and which jobs fail:
-``{"counts": {stage: n}, "seconds": [least, most], "fail_once": {"share": 0.05, "exit_code": 1}, "seed": 1}``. Each item
-is recorded in ``RUN/trace/<stage>/<item>/`` by a file a job and attempt, named so that doing it twice shows.
+``{"counts": {stage: n}, "seconds": [least, most], "seconds_of": {stage: [least, most]}, "fail_once": {"share": 0.05,
+"exit_code": 1}, "exit": {"stage": stage, "code": 65}, "seed": 1}``. Each item is recorded in ``RUN/trace/<stage>/<item>/`` by a file a job and attempt, named so that doing it twice shows.
 """
 
 import json
@@ -23,7 +23,7 @@ def main() -> int:
     dataset = items[0].get("dataset") or json.loads((run / "run.json").read_text())["dataset"]
     orders = json.loads((Path(dataset) / "orders.json").read_text())
     dice = random.Random(f"{orders.get('seed', 0)} {dataset} {stage} {index}")
-    seconds = dice.uniform(*orders.get("seconds", (0.1, 0.1)))
+    seconds = dice.uniform(*orders.get("seconds_of", {}).get(stage, orders.get("seconds", (0.1, 0.1))))
     print(f"{stage}: slice {index} of {slices}, {seconds:.1f} s", flush=True)
     if "exit" in orders and orders["exit"]["stage"] == stage:
         print(f"{stage}: told to fail", flush=True)
