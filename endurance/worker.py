@@ -1,8 +1,11 @@
 """A stand-in for ``lfcore work``, in the standard library, that leaves a trace of all it does.
 
-The data set's ``orders.json`` says how many items each stage has, how long they take and which jobs fail:
-``{"counts": {stage: n}, "seconds": [least, most], "seconds_of": {stage: [least, most]}, "fail_once": {"share": 0.05,
-"exit_code": 1}, "exit": {"stage": stage, "code": 65}, "seed": 1}``. Each item is recorded in ``RUN/trace/<stage>/<item>/`` by a file a job and attempt, named so that doing it twice shows.
+The data set's ``orders.json`` says how many items each stage has, how long they take and which jobs fail::
+
+    {"counts": {STAGE: n}, "seconds": [least, most], "seconds_of": {STAGE: [least, most]}, "seed": 1,
+     "fail_once": {"share": 0.05, "exit_code": 1}, "exit": {"stage": STAGE, "code": 65}}
+
+Each item is recorded in ``RUN/trace/STAGE/ITEM/`` by a file a job and attempt, so that doing it twice shows.
 """
 
 import json
