@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from airflow.sdk import BaseNotifier
 
@@ -32,19 +32,26 @@ DEFAULT_TEXTS = {
 """What a notifier's templated arguments of these names say where the configuration leaves them out."""
 
 
-def dag_callbacks(environment: Mapping[str, str] = os.environ) -> dict[str, list[BaseNotifier]]:
+class Callbacks(TypedDict):
+    """What ``@dag`` is given: notifiers, which it takes for functions of a context."""
+
+    on_success_callback: list[Any]
+    on_failure_callback: list[Any]
+
+
+def dag_callbacks(environment: Mapping[str, str] = os.environ) -> Callbacks:
     """The arguments ``on_success_callback`` and ``on_failure_callback`` of a DAG.
 
     Templates of the arguments may use ``lightfield``, the ``Tidings`` of the run. Raises ``SettingsError``, one line
     that names the variable, for what is no such list.
     """
-    callbacks: dict[str, list[BaseNotifier]] = {f"on_{event}_callback": [] for event in EVENTS}
+    callbacks: dict[str, list[BaseNotifier]] = {event: [] for event in EVENTS}
     for index, entry in enumerate(_entries(environment.get(VARIABLE, ""))):
         origin = f"{VARIABLE}[{index}]"
         # A notifier renders its templates in place, so each event has one of its own.
         for event in _events(entry, origin):
-            callbacks[f"on_{event}_callback"].append(_notifier(entry, event, origin))
-    return callbacks
+            callbacks[event].append(_notifier(entry, event, origin))
+    return Callbacks(on_success_callback=callbacks["success"], on_failure_callback=callbacks["failure"])
 
 
 def _entries(text: str) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ KEEPER = f"{__name__}.Keeper"
 
 
 def callbacks(*entries: dict[str, Any]) -> dict[str, list[BaseNotifier]]:
-    return dag_callbacks({VARIABLE: json.dumps(entries)})
+    return {**dag_callbacks({VARIABLE: json.dumps(entries)})}
 
 
 def context(conf: dict[str, Any] | None, **more: object) -> dict[str, Any]:
