@@ -73,7 +73,7 @@ class Session:
     def follow(self) -> bool:
         """Trigger the DAG and report its progress until it ends; whether it succeeded."""
         layout = self.layout
-        conf = {"dataset": str(layout.dataset), "run": str(layout.run), "max_jobs": MAX_JOBS}
+        conf = {"dataset": str(layout.dataset), "run": str(layout.run), "max_gpu_jobs": MAX_JOBS}
         self._api.trigger(DAG_ID, RUN_ID, conf | {"job_minutes": JOB_MINUTES})
         self._say(f"triggered {DAG_ID}")
         deadline = time.monotonic() + RUN_S

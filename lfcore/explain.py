@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 def explain(details: Sequence[ErrorDetails], content: Mapping[str, Any], model: type[BaseModel]) -> str:
     """The first of the problems that ``model`` has found in ``content``, in one line."""
-    chosen = _of_chosen_branches(details)
+    chosen = chosen_branches(details)
     problems = dict.fromkeys(_problem(detail, _path(detail["loc"], content), model) for detail in chosen)
     return "; ".join(list(problems)[:MOST_PROBLEMS])
 
@@ -34,7 +34,7 @@ def _problem(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     return f"{where}: {detail['msg'].replace('Input should', 'must')} (got {_shown(detail['input'])})"
 
 
-def _of_chosen_branches(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+def chosen_branches(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     """Without the complaints of those branches of a union that the input does not even have the type of."""
     meant = [detail for detail in details if not detail["type"].endswith("_type")]
     return [

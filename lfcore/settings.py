@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from lfcore.errors import SettingsError
-from lfcore.explain import explain
+from lfcore.explain import chosen_branches, explain
 from lfcore.settings_base import Positive, Section
 from lfcore.settings_reconstruction import Reconstruction as Reconstruction
 
@@ -375,6 +375,9 @@ REQUIRED_KEYS: Mapping[str, Any] = {
 }
 """The keys without a default, with values that are in order: what overrides are tried on."""
 
+ABOUT_THE_OTHER_HALF = ("value_error", "missing")
+"""What pydantic calls problems that overrides alone may have, for what they rest on is in ``dataset.yaml``."""
+
 
 def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
     """Check overrides by themselves, before the ``dataset.yaml`` below them is read.
@@ -386,6 +389,6 @@ def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
     try:
         Settings.model_validate(merged)
     except ValidationError as error:
-        details = [detail for detail in error.errors() if detail["type"] != "value_error"]
+        details = [detail for detail in chosen_branches(error.errors()) if detail["type"] not in ABOUT_THE_OTHER_HALF]
         if details:
             raise SettingsError(f"{origin}: {explain(details, merged, Settings)}") from error

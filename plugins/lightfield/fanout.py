@@ -22,16 +22,21 @@ class Slice(TypedDict):
 
 @dataclass(frozen=True)
 class Caps:
-    """The user's wishes for the fan-out: at most ``max_jobs`` jobs a stage, each ``job_minutes`` long or longer."""
+    """The user's wishes for the fan-out: at most so many jobs a stage, and about ``job_minutes`` for each of them."""
 
-    max_jobs: int
+    max_gpu_jobs: int
+    max_cpu_jobs: int
     job_minutes: float
 
+    def most_jobs(self, stage: Stage) -> int:
+        """The largest number of jobs for a stage."""
+        return self.max_gpu_jobs if stage is Stage.RECONSTRUCT else self.max_cpu_jobs
 
-def count_slices(items: int, seconds_per_item: float, caps: Caps, max_map_length: int) -> int:
-    """Number of jobs for ``items`` items: as long as wished for, never more than items, caps or Airflow allow."""
-    wanted = math.ceil(items * seconds_per_item / (60 * caps.job_minutes))
-    return max(1, min(wanted, items, caps.max_jobs, max_map_length))
+
+def count_slices(items: int, seconds_per_item: float, job_minutes: float, most: int) -> int:
+    """Number of jobs for ``items`` items: as long as wished for, never more than there are items, nor than ``most``."""
+    wanted = math.ceil(items * seconds_per_item / (60 * job_minutes))
+    return max(1, min(wanted, items, most))
 
 
 def name_slice(noun: str, first: int, last: int) -> str:
@@ -49,9 +54,10 @@ def cut_stage(stage: Stage, run_json: Mapping[str, Any], caps: Caps, max_map_len
     try:
         estimate = run_json["estimates"][stage.value]
         items, seconds_per_item = int(estimate["items"]), float(estimate["seconds_per_item"])
-    except (KeyError, TypeError, ValueError) as error:
+        most = min(caps.most_jobs(stage), max_map_length)
+        slices = count_slices(items, seconds_per_item, caps.job_minutes, most)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"run.json: no usable estimate of stage '{stage}' ({error!r}); plan the run again") from error
-    slices = count_slices(items, seconds_per_item, caps, max_map_length)
     return [
         Slice(
             slice_index=index,

@@ -35,7 +35,7 @@ def states(run: DagRun) -> dict[str, list[str]]:
 def test_every_stage_runs_as_batch_jobs(tmp_path: Path, batch: BatchClient) -> None:
     dataset = tmp_path / "fish 3é"
     settings = {"reconstruction": {"iterations": 3}}
-    run = run_dag({"dataset": str(dataset), "settings": settings, "max_jobs": 5, "job_minutes": 4})
+    run = run_dag({"dataset": str(dataset), "settings": settings, "max_gpu_jobs": 5, "job_minutes": 4})
     assert run.state == "success"
     found = states(run)
     # Twelve minutes of frames and five of planes, four minutes a job.

@@ -6,7 +6,7 @@ from lfcore.contracts import Stage
 from lfcore.errors import DataError
 from lightfield.fanout import Caps, count_slices, cut_stage, name_slice
 
-CAPS = Caps(max_jobs=64, job_minutes=10)
+CAPS = Caps(max_gpu_jobs=64, max_cpu_jobs=32, job_minutes=10)
 
 
 def run_json(items: int, seconds_per_item: float) -> dict[str, object]:
@@ -16,37 +16,46 @@ def run_json(items: int, seconds_per_item: float) -> dict[str, object]:
 @given(
     items=st.integers(0, 20_000),
     seconds=st.floats(0, 1e5),
-    max_jobs=st.integers(1, 1000),
-    minutes=st.floats(1e-3, 1440),
+    gpu_jobs=st.integers(1, 300),
+    cpu_jobs=st.integers(1, 100),
+    minutes=st.floats(1e-2, 1440),
     longest=st.integers(1, 1024),
 )
-def test_number_of_slices_keeps_every_cap(
-    items: int, seconds: float, max_jobs: int, minutes: float, longest: int
+def test_every_stage_keeps_its_caps(
+    items: int, seconds: float, gpu_jobs: int, cpu_jobs: int, minutes: float, longest: int
 ) -> None:
-    slices = count_slices(items, seconds, Caps(max_jobs, minutes), longest)
-    assert 1 <= slices <= max(1, min(items, max_jobs, longest))
+    caps = Caps(gpu_jobs, cpu_jobs, minutes)
+    for stage, cap in ((Stage.NORMALISE, cpu_jobs), (Stage.TRANSFORMS, cpu_jobs), (Stage.RECONSTRUCT, gpu_jobs)):
+        slices = cut_stage(stage, run_json(items, seconds), caps, longest)
+        assert 1 <= len(slices) <= max(1, min(items, cap, longest))
+        # No job is shorter than asked for while there are several, by more than the item that is left over.
+        if len(slices) > 1:
+            assert items * seconds / len(slices) > 60 * minutes * (len(slices) - 1) / len(slices) * 0.999
 
 
-@given(items=st.integers(1, 3000), max_jobs=st.integers(1, 200))
-def test_slices_name_every_item_once(items: int, max_jobs: int) -> None:
-    cuts = cut_stage(Stage.RECONSTRUCT, run_json(items, 60), Caps(max_jobs, 1), 1024)
+@given(items=st.integers(1, 3000), gpu_jobs=st.integers(1, 300))
+def test_slices_name_every_item_once_and_are_even(items: int, gpu_jobs: int) -> None:
+    cuts = cut_stage(Stage.RECONSTRUCT, run_json(items, 60), Caps(gpu_jobs, 1, 1), 1024)
     named: list[int] = []
+    sizes = set()
     for cut in cuts:
         first, _, last = cut["slice_label"].split()[1].partition("-")
         named.extend(range(int(first), int(last or first) + 1))
+        sizes.add(int(last or first) - int(first))
     assert named == list(range(items))
+    assert max(sizes) - min(sizes) <= 1
     assert [cut["slice_index"] for cut in cuts] == list(range(len(cuts)))
     assert {cut["slices"] for cut in cuts} == {len(cuts)}
 
 
 def test_jobs_are_as_long_as_asked_for() -> None:
     # 120 frames of 30 s are one hour: six jobs of ten minutes.
-    assert count_slices(120, 30, CAPS, 1024) == 6
-    assert count_slices(120, 0, CAPS, 1024) == 1
+    assert count_slices(120, 30, 10, 1024) == 6
+    assert count_slices(120, 0, 10, 1024) == 1
 
 
 def test_ten_thousand_slow_frames_stay_below_the_longest_map() -> None:
-    assert count_slices(10_000, 600, Caps(10_000, 10), 1024) == 1024
+    assert len(cut_stage(Stage.RECONSTRUCT, run_json(10_000, 600), Caps(300, 100, 10), 256)) == 256
 
 
 @pytest.mark.parametrize(("first", "last", "label"), [(0, 10, "frames 0-9"), (3, 4, "frame 3"), (5, 5, "no frames")])
@@ -59,7 +68,14 @@ def test_planes_are_called_planes() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"estimates": {}}, {"estimates": {"reconstruct": {"items": "x", "seconds_per_item": 1}}}]
+    "content",
+    [
+        {},
+        {"estimates": {}},
+        {"estimates": {"reconstruct": {"items": "x", "seconds_per_item": 1}}},
+        run_json(5, float("nan")),
+        run_json(5, float("inf")),
+    ],
 )
 def test_missing_estimates_name_the_stage(content: dict[str, object]) -> None:
     with pytest.raises(DataError, match=r"reconstruct.*plan the run again"):

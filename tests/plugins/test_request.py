@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from lfcore.contracts import RunPaths, Stage, parse_items
 from lfcore.errors import DataError, SettingsError
-from lightfield.request import check_request, default_run, read_run_json, write_plan_item
+from lightfield.fanout import Caps
+from lightfield.params import reconstruction_params
+from lightfield.request import check_request, default_run, read_run_json, told, write_plan_item
 
 RUN_ID = "manual__2026-11-22T15:00:00.123+00:00"
 
@@ -53,6 +55,15 @@ def test_odd_but_harmless_names_are_taken(dataset: str) -> None:
         ({"datset": "/d"}, "unknown key 'datset'; did you mean 'dataset'"),
         ({"settings": {"reconstruction": {"itrations": 2}}}, "did you mean 'reconstruction.iterations'"),
         ({"settings": {"camera": {"pixel_um": -1}}}, "settings: camera.pixel_um"),
+        ({"settings": "reconstruction"}, "^settings: 'reconstruction' must be an object"),
+        ({"reconstruction.itrations": 2}, "'reconstruction.itrations'; did you mean 'reconstruction.iterations'"),
+        ({"iterations": 2}, "'iterations'; did you mean 'reconstruction.iterations'"),
+        ({"reconstruction.iterations": 0}, "conf: reconstruction.iterations: must be greater"),
+        ({"reconstruction.warm_start": "maybe"}, "conf: reconstruction.warm_start: must be a valid boolean"),
+        ({"max_gpu_jobs": 301}, "^max_gpu_jobs: 301 must be an integer from 1 to 300"),
+        ({"max_cpu_jobs": True}, "^max_cpu_jobs: True"),
+        ({"max_cpu_jobs": None}, "^max_cpu_jobs: None"),
+        ({"job_minutes": "long"}, "^job_minutes: 'long'"),
         ({"run": "/data/../x"}, "^run: "),
         ({"run": "/data/fish3/"}, "is the data set itself"),
     ],
@@ -62,9 +73,54 @@ def test_bad_conf_is_refused_by_name(conf: dict[str, object], message: str) -> N
         check_request({"dataset": "/data/fish3"} | conf, RUN_ID, {})
 
 
-def test_relations_between_keys_are_left_to_plan() -> None:
-    settings = {"microscope": {"numerical_aperture": 1.4}, "volume": {"z_um": {"stop": -10}}}
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"microscope": {"numerical_aperture": 1.4}, "volume": {"z_um": {"stop": -10}}},
+        {"reconstruction": {"stopping": {"tolerance": 0.5}}},
+        {"microscope": {"layers": {"coverslip_um": 0}, "measured_psf": {"z_um": {"start": 1}}}},
+    ],
+)
+def test_what_rests_on_the_data_set_is_left_to_plan(settings: dict[str, object]) -> None:
     assert check_request({"dataset": "/d/x", "settings": settings}, RUN_ID, {}).settings == settings
+
+
+def test_fields_of_the_form_are_merged_into_the_settings() -> None:
+    conf = {
+        "dataset": "/d/x",
+        "reconstruction.iterations": 20,
+        "reconstruction.warm_start": "true",
+        "reconstruction.lattice_suppression": False,
+        "reconstruction.solver": None,
+        "volume.z_um.step": 2,
+        "settings": {"reconstruction": {"huber": None, "iterations": 20.0}, "volume": {"z_um": {"start": 0}}},
+        "max_gpu_jobs": 8.0,
+    }
+    request = check_request(conf, RUN_ID, {})
+    assert request.settings == {
+        "reconstruction": {"huber": None, "iterations": 20, "warm_start": True, "lattice_suppression": False},
+        "volume": {"z_um": {"start": 0, "step": 2}},
+    }
+    assert request.caps == Caps(max_gpu_jobs=8, max_cpu_jobs=32, job_minutes=10)
+    assert "settings.reconstruction.iterations: 20" in told(request)
+
+
+@pytest.mark.parametrize(
+    ("key", "settings", "named"),
+    [
+        ("reconstruction.iterations", {"reconstruction": {"iterations": 3}}, "'iterations': 3"),
+        ("volume.z_um.start", {"volume": {"z_um": [1, 2]}}, r"'z_um': \[1, 2\]"),
+        ("reconstruction.stopping.tolerance", {"reconstruction": {"stopping": None}}, "'stopping': None"),
+    ],
+)
+def test_a_field_that_contradicts_the_settings_is_refused(key: str, settings: dict[str, object], named: str) -> None:
+    with pytest.raises(SettingsError, match=f"conf: '{key}' is 7, but 'settings' has {named}; give one"):
+        check_request({"dataset": "/d/x", key: 7, "settings": settings}, RUN_ID, {})
+
+
+def test_the_form_as_it_stands_asks_for_nothing() -> None:
+    form = {key: param.value for key, param in reconstruction_params().items()} | {"dataset": "/d/x"}
+    assert check_request(form, RUN_ID, {}) == check_request({"dataset": "/d/x"}, RUN_ID, {})
 
 
 def test_the_plan_item_is_written_whole(tmp_path: Path) -> None:
