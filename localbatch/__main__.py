@@ -1,4 +1,4 @@
-"""Command line: ``python -m localbatch --port 0 --state DIR --config FILE.json [--slots QUEUE=2]``."""
+"""Command line: ``python -m localbatch --port 0 --state DIR --config FILE.json [--host NAME] [--slots QUEUE=2]``."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from localbatch.api import ADDRESS, Server, routes
+from localbatch.api import LOCAL_HOST, Server, routes
 from localbatch.batch_operations import BatchOperations
 from localbatch.config import Config, load_config
 from localbatch.definitions import Definitions
@@ -23,7 +23,8 @@ EXIT_BAD_CONFIGURATION = 78
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line's options."""
     parser = argparse.ArgumentParser(prog="localbatch", description="A stand-in for AWS Batch on this machine.")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default=LOCAL_HOST, help="name by which clients call; its address is listened on")
+    parser.add_argument("--port", type=int, required=True, help="port of that address; 0 takes a free one")
     parser.add_argument("--state", type=Path, required=True, help="folder for jobs, logs and the file 'port'")
     parser.add_argument("--config", type=Path, required=True, help="JSON file with queues and job definitions")
     parser.add_argument(
@@ -40,8 +41,8 @@ def slots(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def serve(port: int, config: Config, state: StateFolder) -> None:
-    """Serve until SIGTERM or SIGINT, then leave no job running; raises ``OSError`` where the port is taken."""
+def serve(host: str, port: int, config: Config, state: StateFolder) -> None:
+    """Serve until SIGTERM or SIGINT, then leave no job running; raises ``OSError`` where it cannot listen."""
     logs = LogFiles(state.logs)
     definitions = Definitions(config, state)
     stop = threading.Event()
@@ -50,10 +51,10 @@ def serve(port: int, config: Config, state: StateFolder) -> None:
     scheduler = Scheduler(config, state, logs)
     try:
         operations = routes(BatchOperations(config, definitions, scheduler), LogOperations(logs, config.arn))
-        with Server(port, operations) as server:
+        with Server(host, port, operations) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             state.write_port(server.server_port)
-            print(f"listening on http://{ADDRESS}:{server.server_port}", flush=True)
+            print(f"listening on http://{host}:{server.server_port}", flush=True)
             stop.wait()
             server.shutdown()
     finally:
@@ -66,12 +67,13 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         config = load_config(options.config, dict(options.slots))
-        serve(options.port, config, StateFolder(options.state))
+        serve(options.host, options.port, config, StateFolder(options.state))
     except (BatchClientError, ConfigurationError) as error:
         print(f"localbatch: {error}", file=sys.stderr)
         return EXIT_BAD_CONFIGURATION
     except OSError as error:
-        print(f"localbatch: port {options.port}: {error.strerror}; give another --port", file=sys.stderr)
+        where = f"{options.host} port {options.port}"
+        print(f"localbatch: {where}: {error.strerror}; give another --host or --port", file=sys.stderr)
         return EXIT_BAD_CONFIGURATION
     return 0
 

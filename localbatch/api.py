@@ -1,8 +1,8 @@
 """HTTP: which request is which operation, and how answers and errors are written.
 
-A web page must not be able to start processes through a server on this machine, so requests need the header of an AWS
-signature (which a browser does not send to another origin) and must be addressed to this machine by name. The signature
-itself is not checked: whoever can open a local port here may run jobs.
+A web page must not be able to start processes through this server, so requests need the header of an AWS signature
+(which a browser does not send to another origin) and must be addressed to the server by its name. The signature itself
+is not checked: whoever can open a connection may run jobs.
 """
 
 import json
@@ -17,8 +17,8 @@ from localbatch.errors import ApiError, SerializationError, UnknownOperationErro
 from localbatch.log_operations import LogOperations
 
 LOG = logging.getLogger(__name__)
-ADDRESS = "127.0.0.1"
-LOCAL_NAMES = {"127.0.0.1", "localhost"}
+LOCAL_HOST = "127.0.0.1"
+LOCAL_NAMES = {LOCAL_HOST, "localhost"}
 MAXIMUM_BODY_BYTES = 1024 * 1024
 IDLE_CONNECTION_S = 120
 LOGS_TARGET = "Logs_20140328."
@@ -45,15 +45,19 @@ def routes(batch: BatchOperations, logs: LogOperations) -> dict[str, Operation]:
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on this machine only; a thread a connection."""
+    """Listens on one address; a thread a connection."""
 
     request_queue_size = 256
     daemon_threads = True
 
-    def __init__(self, port: int, operations: Mapping[str, Operation]) -> None:
-        """``port`` 0 takes any free one; raises ``OSError`` where the port is taken."""
+    def __init__(self, host: str, port: int, operations: Mapping[str, Operation]) -> None:
+        """``host`` is the name by which clients call, and whose address is listened on; ``port`` 0 takes any free one.
+
+        Raises ``OSError`` where the port is taken, or the name has no address of this machine.
+        """
         self.operations = operations
-        super().__init__((ADDRESS, port), Handler)
+        self.names = LOCAL_NAMES | {host.lower()}
+        super().__init__((host, port), Handler)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -86,8 +90,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _check_sender(self) -> None:
         host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        if host not in LOCAL_NAMES:
-            raise UnsignedRequestError(f"the request is addressed to '{host}', not to {ADDRESS}")
+        if host.lower() not in self.server.names:
+            names = ", ".join(sorted(self.server.names))
+            raise UnsignedRequestError(f"the request is addressed to '{host}'; this server answers to {names}")
         if not self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 "):
             raise UnsignedRequestError("Missing Authentication Token; any credentials will do")
 
