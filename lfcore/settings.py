@@ -17,6 +17,8 @@ from lfcore.settings_base import Positive, Section
 from lfcore.settings_reconstruction import Reconstruction as Reconstruction
 
 MAXIMUM_PLANES = 10_000
+MOST_DETAILS = 100
+"""Complaints that are looked at; their number is the sender's choice, and the time goes with its square."""
 
 
 class ZRange(Section):
@@ -389,6 +391,7 @@ def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
     try:
         Settings.model_validate(merged)
     except ValidationError as error:
-        details = [detail for detail in chosen_branches(error.errors()) if detail["type"] not in ABOUT_THE_OTHER_HALF]
+        chosen = chosen_branches(error.errors()[:MOST_DETAILS])
+        details = [detail for detail in chosen if detail["type"] not in ABOUT_THE_OTHER_HALF]
         if details:
             raise SettingsError(f"{origin}: {explain(details, merged, Settings)}") from error
