@@ -7,16 +7,16 @@ from typing import Any
 
 from airflow.configuration import conf
 from airflow.sdk import Asset, TaskGroup, TriggerRule, XComArg, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import AirflowFailException
 
 from lfcore.contracts import Stage
 from lightfield.ending import end_all_jobs, end_strays, fault_of_run
 from lightfield.failures import retrying_only_what_may_pass
 from lightfield.fanout import ITEM_NAMES, Caps, Slice, cut_stage
-from lightfield.notify import dag_callbacks
 from lightfield.hook import StageHook
 from lightfield.names import BatchNames, pool, run_prefix
+from lightfield.notify import dag_callbacks
 from lightfield.operators import StageBatchOperator
 from lightfield.params import reconstruction_params
 from lightfield.request import check_request, read_run_json, told, write_plan_item
@@ -91,17 +91,17 @@ def lightfield_reconstruction() -> None:
         fault = fault_of_run({name: state for name, state in states.items() if name != ti.task_id}, asked["run"])
         client, prefix = StageHook().get_conn(), run_prefix(ti.dag_id, ti.run_id)
         if fault is None:
-            end_strays(client, names.queues, prefix, ti.log)
+            end_strays(client, names.queues, prefix)
             context["outlet_events"][VOLUMES].extra = {"dataset": asked["dataset"], "run": asked["run"]}
             return
-        end_all_jobs(client, names.queues, prefix, ti.log)
+        end_all_jobs(client, names.queues, prefix)
         raise AirflowFailException(fault)
 
     # One task a mapped stage, because a mapped task takes its length from the whole of one task's result.
     with TaskGroup("fan_out", tooltip="Sizes the mapped stages from the plan"):
         slices = {stage: cut.override(task_id=stage.value)(stage.value) for stage in ITEM_NAMES}
 
-    asked = request()
+    asked = request().as_setup()
     planned, calibrated = map(stage_task, (Stage.PLAN, Stage.CALIBRATE))
     # What is there of a run is worth a report; that slices are missing is what end_jobs then says.
     reported = stage_task(Stage.REPORT, TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
@@ -112,7 +112,7 @@ def lightfield_reconstruction() -> None:
     [normalised, transformed] >> reconstructed >> reported
     # A teardown runs at the end of every run, also of one that a user marks; that it counts for the run's state makes
     # it the judge: Airflow alone takes a run with a skipped or successful report for a good one.
-    reported >> end_jobs().as_teardown(setups=asked, on_failure_fail_dagrun=True)
+    [asked, reported] >> end_jobs().as_teardown(on_failure_fail_dagrun=True)
 
 
 lightfield_reconstruction()

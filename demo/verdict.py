@@ -37,7 +37,7 @@ def succeeded_jobs(endpoint: str, region: str, queues: list[str]) -> Counter[str
     jobs: Counter[str] = Counter()
     for queue in queues:
         for page in client.get_paginator("list_jobs").paginate(jobQueue=queue, jobStatus="SUCCEEDED"):
-            jobs.update(job["jobName"].split("-")[1] for job in page["jobSummaryList"])
+            jobs.update(job["jobName"].split("-")[2] for job in page["jobSummaryList"])
     return jobs
 
 

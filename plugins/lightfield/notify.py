@@ -35,8 +35,8 @@ DEFAULT_TEXTS = {
 class Callbacks(TypedDict):
     """What ``@dag`` is given: notifiers, which it takes for functions of a context."""
 
-    on_success_callback: list[Any]
-    on_failure_callback: list[Any]
+    on_success_callback: list[Any] | None
+    on_failure_callback: list[Any] | None
 
 
 def dag_callbacks(environment: Mapping[str, str] = os.environ) -> Callbacks:
@@ -51,7 +51,8 @@ def dag_callbacks(environment: Mapping[str, str] = os.environ) -> Callbacks:
         # A notifier renders its templates in place, so each event has one of its own.
         for event in _events(entry, origin):
             callbacks[event].append(_notifier(entry, event, origin))
-    return Callbacks(on_success_callback=callbacks["success"], on_failure_callback=callbacks["failure"])
+    # Airflow calls back for an empty list, too, and dag.test() then stumbles over parameters without a default.
+    return Callbacks(on_success_callback=callbacks["success"] or None, on_failure_callback=callbacks["failure"] or None)
 
 
 def _entries(text: str) -> list[dict[str, Any]]:

@@ -127,6 +127,6 @@ def test_the_job_environment_is_the_contract(planned: RunPaths) -> None:
 
 
 def test_a_trigger_survives_being_stored() -> None:
-    path, arguments = StageTrigger(job_id="abc", waiter_delay=7, region_name="eu-west-1").serialize()
+    path, arguments = StageTrigger(job_id="abc", poll_interval=7, region_name="eu-west-1").serialize()
     assert path == "lightfield.triggers.StageTrigger"
     assert StageTrigger(**arguments).serialize() == (path, arguments)

@@ -41,7 +41,7 @@ def test_the_database_gives_back_what_it_was_given(dag: DAG) -> None:
 
 def test_task_ids_are_the_stages(dag: DAG) -> None:
     tasks = {task.task_id for task in dag.tasks if not task.task_id.startswith("fan_out.")}
-    assert tasks == {"request", *Stage}
+    assert tasks == {"request", *Stage, "end_jobs"}
 
 
 def test_every_stage_is_a_batch_job_and_the_big_ones_are_mapped(dag: DAG) -> None:
@@ -56,13 +56,14 @@ def test_every_stage_is_a_batch_job_and_the_big_ones_are_mapped(dag: DAG) -> Non
 
 def test_order_of_the_stages(dag: DAG) -> None:
     order = {
-        "request": {"plan"},
+        "request": {"plan", "end_jobs"},
         "plan": {"calibrate", "fan_out.normalise", "fan_out.transforms", "fan_out.reconstruct"},
         "calibrate": {"transforms"},
         "normalise": {"reconstruct"},
         "transforms": {"reconstruct"},
         "reconstruct": {"report"},
-        "report": set(),
+        "report": {"end_jobs"},
+        "end_jobs": set(),
     }
     for task, following in order.items():
         assert dag.get_task(task).downstream_task_ids == following

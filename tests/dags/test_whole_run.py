@@ -50,6 +50,7 @@ def test_every_stage_runs_as_batch_jobs(tmp_path: Path, batch: BatchClient) -> N
         "transforms": 2,
         "reconstruct": 3,
         "report": 1,
+        "end_jobs": 1,
     }
     [folder] = (tmp_path / "runs").iterdir()
     assert json.loads((folder / "run.json").read_text())["settings"] == settings

@@ -39,7 +39,7 @@ def context(conf: dict[str, Any] | None, **more: object) -> dict[str, Any]:
 
 
 def test_nothing_is_configured_by_default() -> None:
-    assert dag_callbacks({}) == {"on_success_callback": [], "on_failure_callback": []}
+    assert dag_callbacks({}) == {"on_success_callback": None, "on_failure_callback": None}
 
 
 def test_a_notifier_tells_only_of_what_it_is_asked_for() -> None:
