@@ -76,6 +76,24 @@ def read_volume(path: str) -> npt.NDArray[np.float32]:
     return restore(stored, *scale)
 
 
+def volume_grid(path: str) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Shape (z, y, x) in voxels and voxel size (z, y, x) in um of a file that `write_volume` has written."""
+    with store.open_binary(path) as file, tifffile.TiffFile(file) as tiff:
+        height, width = tiff.pages[0].shape[:2]
+        elements = ElementTree.fromstring(tiff.ome_metadata or "<OME/>").iter()
+        (pixels,) = (element for element in elements if element.tag.rpartition("}")[2] == "Pixels")
+        depth_um, height_um, width_um = (float(pixels.get(f"PhysicalSize{axis}", "1")) for axis in "ZYX")
+        return (len(tiff.pages), height, width), (depth_um, height_um, width_um)
+
+
+def read_planes(path: str, first: int, last: int) -> npt.NDArray[np.float32]:
+    """Planes ``first`` to one before ``last`` of a volume, (z, y, x), float32, in their true values."""
+    with store.open_binary(path) as file, tifffile.TiffFile(file) as tiff:
+        scale = _scale(_notes(tiff.ome_metadata or "<OME/>"))
+        stored = np.stack([tiff.pages[index].asarray() for index in range(first, last)])
+    return np.asarray(stored, np.float32) if scale is None else restore(stored, *scale)
+
+
 def stored_scale(path: str) -> tuple[float, float] | None:
     """Scale and offset of the 16 bits of a TIFF that `write_volume` has written; None for any other."""
     with store.open_binary(path) as file, tifffile.TiffFile(file) as tiff:

@@ -91,13 +91,51 @@ def write_frame(path: str, frame: int, volume: npt.NDArray[np.floating[Any]]) ->
 
 def read_frame(path: str, frame: int) -> npt.NDArray[np.float32]:
     """The volume (z, y, x) of one frame, float32, in its true values."""
-    with store.explained(path):
-        voxels = _member(path, VOXELS, "r")
-        stored = np.asarray(voxels[frame])
-        if voxels.dtype != np.uint16:
-            return np.asarray(stored, np.float32)
-        scale, offset = np.asarray(_member(path, QUANTISATION, "r")[frame])
-        return restore(stored, scale, offset)
+    return StoredSeries.open(path).read(frame, slice(None))
+
+
+@dataclass(frozen=True)
+class StoredSeries:
+    """An OME-Zarr of a run as it is stored, open for reading parts; any number of threads may share one.
+
+    ``attributes`` are the group's, ``voxels`` is the array of `zarr`.
+    """
+
+    path: str
+    attributes: Mapping[str, Any]
+    voxels: Any  # zarr's arrays are generic in ways that say nothing here
+
+    @classmethod
+    def open(cls, path: str) -> "StoredSeries":
+        """Read the metadata. Raises ``DataError`` when there is none."""
+        document = json.loads(store.read_bytes(join(path, "zarr.json")))
+        with store.explained(path):
+            return cls(path, document["attributes"], _member(path, VOXELS, "r"))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Voxels along (t, z, y, x)."""
+        frames, planes, height, width = self.voxels.shape
+        return frames, planes, height, width
+
+    @property
+    def slab_depth(self) -> int:
+        """Planes that are stored together."""
+        return int((self.voxels.shards or self.voxels.chunks)[1])
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether voxels are stored in 16 bits."""
+        return bool(self.voxels.dtype == np.uint16)
+
+    def read(self, frame: int, z: slice, y: slice = slice(None), x: slice = slice(None)) -> npt.NDArray[np.float32]:
+        """Part (z, y, x) of one frame, float32, in its true values."""
+        with store.explained(self.path):
+            stored = np.asarray(self.voxels[frame, z, y, x])
+            if not self.is_quantised:
+                return np.asarray(stored, np.float32)
+            scale, offset = np.asarray(_member(self.path, QUANTISATION, "r")[frame])
+            return restore(stored, scale, offset)
 
 
 def set_display_range(path: str, lowest: float, highest: float) -> None:

@@ -126,6 +126,18 @@ def glob(root: str, pattern: str) -> list[str]:
     return sorted(found, key=natural_key)
 
 
+def listing(folder: str) -> dict[str, float]:
+    """Files directly in a folder or prefix, by name, with the time of their last change in seconds since 1970.
+
+    Files with a hidden name, among them those that are still being written, are left out; a folder that is not there
+    is empty.
+    """
+    with explained(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = _listing_local(folder) if is_local(folder) else _listing_remote(folder)
+        return {name: changed for name, changed in found if not name.startswith(".")}
+    return {}
+
+
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Sort key under which ``frame_10`` follows ``frame_9``."""
     return [(0, int(part), part) if part.isdigit() else (1, 0, part) for part in re.findall(r"[0-9]+|[^0-9]+", text)]
@@ -179,6 +191,26 @@ def _glob_local(root: str, pattern: str) -> list[str]:
     except (ValueError, NotImplementedError) as error:
         raise SettingsError(f"'{pattern}': is no file pattern ({error}); use *, ?, [...] and ** as a part") from error
     return [f"{root.rstrip('/')}/{path.relative_to(root).as_posix()}" for path in files]
+
+
+def _listing_local(folder: str) -> list[tuple[str, float]]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # One may be taken away meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file():
+                    found.append((entry.name, entry.stat().st_mtime))
+    return found
+
+
+def _listing_remote(folder: str) -> list[tuple[str, float]]:
+    entries = _file_system(folder).ls(folder, detail=True)
+    return [
+        (str(entry["name"]).rpartition("/")[2], entry["LastModified"].timestamp())
+        for entry in entries
+        if entry["type"] == "file"
+    ]
 
 
 def _glob_remote(root: str, pattern: str) -> list[str]:

@@ -1,0 +1,52 @@
+"""Routes that give whole files: HTML, the page's own scripts and styles, and a run's report and pictures."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import Response
+
+from lightfield_page import answers, served
+from lightfield_page.access import Identifier, may_read_run
+from lightfield_page.asked import AskedPaths
+
+router = APIRouter()
+
+REPORT_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+)
+"""The report is a file that jobs have written: shown as a page of nobody's, which can run and fetch nothing."""
+
+
+@router.get("/")
+def home(request: Request) -> Response:
+    """The list of runs."""
+    return answers.whole(served.shell("home.html"), "text/html", request)
+
+
+@router.get("/run")
+def run_page(request: Request, run_id: Identifier, allowed: Annotated[None, Depends(may_read_run)]) -> Response:
+    """One run."""
+    return answers.whole(served.shell("run.html"), "text/html", request)
+
+
+@router.get("/static/{name}")
+def static(request: Request, name: str) -> Response:
+    """A script or style of the page."""
+    found = served.static_file(name)
+    if found is None:
+        raise HTTPException(404, "there is no such file")
+    return answers.whole(*found, request)
+
+
+@router.get("/report")
+def report(request: Request, run: AskedPaths) -> Response:
+    """The run's report."""
+    content = served.of_run(run, run.report_html)
+    return answers.whole(content, "text/html", request, {"Content-Security-Policy": REPORT_POLICY})
+
+
+@router.get("/picture/lattice.png")
+def lattice(request: Request, run: AskedPaths) -> Response:
+    """The lattice over the calibration image."""
+    return answers.whole(served.of_run(run, run.lattice_picture), "image/png", request)

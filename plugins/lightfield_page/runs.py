@@ -1,0 +1,105 @@
+"""Runs as Airflow's database has them; nothing is written there."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow.models.dag import DagTag
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lfcore.contracts import RunPaths, Stage
+from lfcore.errors import SettingsError
+from lightfield.params import PATH_PATTERN
+from lightfield.request import check_request
+
+TAG = "lightfield"
+REQUEST_TASK = "request"
+AT_WORK = (TaskInstanceState.RUNNING, TaskInstanceState.DEFERRED)
+LOOKED_AT_FOR_ONE_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class AirflowRun:
+    """A run of a light field DAG; ``paths`` is None when its request has been refused, or holds no folder."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    dataset: str
+    conf: dict[str, Any]
+    paths: RunPaths | None
+    start: datetime | None
+    end: datetime | None
+
+
+def find_run(session: Session, dag_id: str, run_id: str) -> AirflowRun | None:
+    """One run, if there is one of these ids."""
+    found = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    return None if found is None else _described(found, _requested(session, found))
+
+
+def recent_runs(session: Session, readable: Collection[str], limit: int) -> list[AirflowRun]:
+    """The newest runs of the DAGs in ``readable`` that are tagged as light field DAGs and were asked for a data set."""
+    tagged = set(session.scalars(select(DagTag.dag_id).where(DagTag.name == TAG)))
+    query = select(DagRun).where(DagRun.dag_id.in_(tagged.intersection(readable))).order_by(DagRun.run_after.desc())
+    runs = []
+    for found in session.scalars(query.limit(limit * LOOKED_AT_FOR_ONE_SHOWN)):
+        run = _described(found, _requested(session, found))
+        if run.dataset:
+            runs.append(run)
+        if len(runs) == limit:
+            break
+    return runs
+
+
+def jobs_at_work(session: Session, run: AirflowRun) -> dict[str, int]:
+    """How many of each stage's tasks wait for their job now, by stage."""
+    query = (
+        select(TaskInstance.task_id, func.count())
+        .where(
+            TaskInstance.dag_id == run.dag_id,
+            TaskInstance.run_id == run.run_id,
+            TaskInstance.state.in_(AT_WORK),
+            TaskInstance.task_id.in_([stage.value for stage in Stage]),
+        )
+        .group_by(TaskInstance.task_id)
+    )
+    return {str(task_id): int(count) for task_id, count in session.execute(query)}
+
+
+def _requested(session: Session, run: DagRun) -> dict[str, Any]:
+    """What task ``request`` found the run to be, or what it would find."""
+    query = XComModel.get_many(
+        run_id=run.run_id, key="return_value", task_ids=REQUEST_TASK, dag_ids=run.dag_id, limit=1
+    )
+    stored = session.scalars(query).first()
+    value = XComModel.deserialize_value(stored) if stored is not None else None
+    if isinstance(value, dict) and isinstance(value.get("run"), str):
+        return value
+    conf = run.conf if isinstance(run.conf, dict) else {}
+    try:
+        checked = check_request(conf, run.run_id)
+    except (SettingsError, TypeError, ValueError):
+        return {"dataset": conf.get("dataset")}
+    return {"dataset": checked.dataset, "run": checked.run}
+
+
+def _described(run: DagRun, requested: dict[str, Any]) -> AirflowRun:
+    dataset, folder = requested.get("dataset"), requested.get("run")
+    return AirflowRun(
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        state=str(run.state),
+        dataset=dataset if isinstance(dataset, str) else "",
+        conf=run.conf if isinstance(run.conf, dict) else {},
+        paths=RunPaths(folder) if isinstance(folder, str) and re.fullmatch(PATH_PATTERN, folder) else None,
+        start=run.start_date,
+        end=run.end_date,
+    )
