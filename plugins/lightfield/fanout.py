@@ -11,6 +11,10 @@ from lfcore.errors import DataError
 ITEM_NAMES = {Stage.NORMALISE: "frame", Stage.TRANSFORMS: "plane", Stage.RECONSTRUCT: "frame"}
 """The stages that are mapped, and what one of their work items is."""
 
+SHORTEST_TIMEOUT_S = 30 * 60
+TIMEOUT_FACTOR = 10
+LONGEST_TIMEOUT_S = 14 * 24 * 3600
+
 
 class Slice(TypedDict):
     """The arguments that one mapped task has to itself."""
@@ -18,6 +22,7 @@ class Slice(TypedDict):
     slice_index: int
     slices: int
     slice_label: str
+    timeout_s: int
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ def count_slices(items: int, seconds_per_item: float, job_minutes: float, most: 
     """Number of jobs for ``items`` items: as long as wished for, never more than there are items, nor than ``most``."""
     wanted = math.ceil(items * seconds_per_item / (60 * job_minutes))
     return max(1, min(wanted, items, most))
+
+
+def attempt_timeout_s(expected_s: float) -> int:
+    """Seconds after which Batch ends an attempt: far more than the estimate, which may be wrong."""
+    return math.ceil(min(max(SHORTEST_TIMEOUT_S, TIMEOUT_FACTOR * expected_s), LONGEST_TIMEOUT_S))
 
 
 def name_slice(noun: str, first: int, last: int) -> str:
@@ -63,6 +73,8 @@ def cut_stage(stage: Stage, run_json: Mapping[str, Any], caps: Caps, max_map_len
             slice_index=index,
             slices=slices,
             slice_label=name_slice(ITEM_NAMES[stage], *slice_bounds(index, slices, items)),
+            # Every slice may last as long as the longest of them.
+            timeout_s=attempt_timeout_s(seconds_per_item * math.ceil(items / slices)),
         )
         for index in range(slices)
     ]

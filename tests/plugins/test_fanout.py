@@ -80,3 +80,8 @@ def test_planes_are_called_planes() -> None:
 def test_missing_estimates_name_the_stage(content: dict[str, object]) -> None:
     with pytest.raises(DataError, match=r"reconstruct.*plan the run again"):
         cut_stage(Stage.RECONSTRUCT, content, CAPS, 1024)
+
+
+def test_a_slice_may_last_ten_times_its_estimate_and_half_an_hour() -> None:
+    assert {cut["timeout_s"] for cut in cut_stage(Stage.RECONSTRUCT, run_json(100, 60), CAPS, 1024)} == {6000}
+    assert {cut["timeout_s"] for cut in cut_stage(Stage.TRANSFORMS, run_json(8, 0.1), CAPS, 1024)} == {1800}
