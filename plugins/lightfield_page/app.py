@@ -2,10 +2,10 @@
 
 from fastapi import FastAPI
 
-from lightfield_page import pages
+from lightfield_page import interface, pages
 from lightfield_page.access import Gate
 from lightfield_page.answers import explain_errors
-from lightfield_page.interface import make_router
+from lightfield_page.asked import Tools
 from lightfield_page.mount import Application
 
 
@@ -17,7 +17,8 @@ def create_page() -> Application:
 def create_routes() -> FastAPI:
     """The routes, without the gate; they hold neither documentation nor a schema."""
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    application.state.tools = Tools()
     explain_errors(application)
     application.include_router(pages.router)
-    application.include_router(make_router())
+    application.include_router(interface.router)
     return application

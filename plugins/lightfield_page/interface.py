@@ -14,15 +14,14 @@ from fastapi.responses import JSONResponse, Response
 from lfcore.contracts import RunPaths
 from lfcore.io import store
 from lfcore.stages.keep import Keep
-from lfcore.stages.look import Axis, Look
+from lfcore.stages.look import Axis
 from lfcore.stages.watch import Cost, Frames, Prices, RunProgress, quarantine, residuals, watch
 from lightfield_page import answers
-from lightfield_page.asked import AskedPaths, AskedRun, Workers
+from lightfield_page.asked import AskedPaths, AskedRun, SharedTools
 from lightfield_page.runs import AirflowRun, jobs_at_work, recent_runs
 
 CPU_PRICE_VARIABLE = "LIGHTFIELD_DOLLARS_PER_CPU_JOB_HOUR"
 GPU_PRICE_VARIABLE = "LIGHTFIELD_DOLLARS_PER_GPU_JOB_HOUR"
-PROGRESS_STAYS_S = 2.0
 LARGEST_NUMBER = 10**9
 NOTHING: dict[str, Any] = {
     "settings_hash": None,
@@ -34,52 +33,64 @@ NOTHING: dict[str, Any] = {
     "has": {"volume": False, "lattice": False, "report": False},
 }
 """The progress of a run whose request was refused."""
+
 Number = Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]
 
 
-def make_router() -> APIRouter:
-    """The routes, with what they keep between requests."""
-    router, workers, look = APIRouter(prefix="/api"), Workers(), Look()
-    kept: Keep[dict[str, Any]] = Keep(64, PROGRESS_STAYS_S)
+router = APIRouter(prefix="/api")
 
-    @router.get("/runs")
-    def runs(user: GetUserDep, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> JSONResponse:
-        readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-        with create_session(scoped=False) as session:
-            return JSONResponse({"runs": [_row(run) for run in recent_runs(session, readable, limit)]})
 
-    @router.get("/progress")
-    async def progress(run: AskedRun) -> JSONResponse:
-        from_files = NOTHING if run.paths is None else await workers.do(_kept_progress, kept, run.paths)
-        at_work = await workers.do(_at_work, run)
-        return JSONResponse(_about(run) | _with_jobs(from_files, at_work))
+@router.get("/runs")
+def runs(user: GetUserDep, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> JSONResponse:
+    """The newest runs that the user may read."""
+    readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    with create_session(scoped=False) as session:
+        return JSONResponse({"runs": [_row(run) for run in recent_runs(session, readable, limit)]})
 
-    @router.get("/residuals")
-    async def residual_curves(run: AskedPaths) -> JSONResponse:
-        found = await workers.do(residuals, run)
-        curves = [{"frame": frame, "residuals": curve} for frame, curve in found.curves]
-        return JSONResponse({"curves": curves, "frames_done": found.frames_done, "median": found.median})
 
-    @router.get("/quarantine")
-    async def quarantine_rows(
-        run: AskedPaths, offset: Number = 0, limit: Annotated[int, Query(ge=1, le=500)] = 100
-    ) -> JSONResponse:
-        total, rows = await workers.do(quarantine, run, offset, limit)
-        return JSONResponse({"total": total, "rows": [asdict(row) for row in rows]})
+@router.get("/progress")
+async def progress(run: AskedRun, tools: SharedTools) -> JSONResponse:
+    """How far the run has come."""
+    from_files = NOTHING if run.paths is None else await tools.do(_kept_progress, tools.progress, run.paths)
+    at_work = await tools.do(_at_work, run)
+    return JSONResponse(_about(run) | _with_jobs(from_files, at_work))
 
-    @router.get("/volume")
-    async def volume(run: AskedPaths) -> JSONResponse:
-        return JSONResponse(asdict(await workers.do(look.facts, run)))
 
-    @router.get("/slice")
-    async def slice_(request: Request, run: AskedPaths, t: Number, axis: Axis, index: Number) -> Response:
-        return answers.pixels(await workers.do(look.slice, run, t, axis, index), request)
+@router.get("/residuals")
+async def residual_curves(run: AskedPaths, tools: SharedTools) -> JSONResponse:
+    """How the solver went, for some of the frames."""
+    found = await tools.do(residuals, run)
+    curves = [{"frame": frame, "residuals": curve} for frame, curve in found.curves]
+    return JSONResponse({"curves": curves, "frames_done": found.frames_done, "median": found.median})
 
-    @router.get("/projection")
-    async def projection(request: Request, run: AskedPaths, t: Number, axis: Axis) -> Response:
-        return answers.pixels(await workers.do(look.projection, run, t, axis), request)
 
-    return router
+@router.get("/quarantine")
+async def quarantine_rows(
+    run: AskedPaths, tools: SharedTools, offset: Number = 0, limit: Annotated[int, Query(ge=1, le=500)] = 100
+) -> JSONResponse:
+    """What was set aside, and why."""
+    total, rows = await tools.do(quarantine, run, offset, limit)
+    return JSONResponse({"total": total, "rows": [asdict(row) for row in rows]})
+
+
+@router.get("/volume")
+async def volume(run: AskedPaths, tools: SharedTools) -> JSONResponse:
+    """What the volumes are, and which are there."""
+    return JSONResponse(asdict(await tools.do(tools.look.facts, run)))
+
+
+@router.get("/slice")
+async def slice_(
+    request: Request, run: AskedPaths, tools: SharedTools, t: Number, axis: Axis, index: Number
+) -> Response:
+    """One slice of one frame."""
+    return answers.pixels(await tools.do(tools.look.slice, run, t, axis, index), request)
+
+
+@router.get("/projection")
+async def projection(request: Request, run: AskedPaths, tools: SharedTools, t: Number, axis: Axis) -> Response:
+    """The maximum along an axis of one frame."""
+    return answers.pixels(await tools.do(tools.look.projection, run, t, axis), request)
 
 
 def prices(environment: Mapping[str, str] = os.environ) -> Prices:

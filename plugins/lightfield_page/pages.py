@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi.responses import PlainTextResponse, Response
 
+from lfcore.contracts import Stage
 from lightfield_page import answers, served
-from lightfield_page.access import Identifier, may_read_run
-from lightfield_page.asked import AskedPaths
+from lightfield_page.access import Identifier, may_read_logs, may_read_run
+from lightfield_page.asked import AskedPaths, AskedRun, SharedTools
+from lightfield_page.joblog import job_log
 
 router = APIRouter()
 
@@ -40,13 +42,21 @@ def static(request: Request, name: str) -> Response:
 
 
 @router.get("/report")
-def report(request: Request, run: AskedPaths) -> Response:
+async def report(request: Request, run: AskedPaths, tools: SharedTools) -> Response:
     """The run's report."""
-    content = served.of_run(run, run.report_html)
+    content = await tools.do(served.of_run, run, run.report_html)
     return answers.whole(content, "text/html", request, {"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get("/picture/lattice.png")
-def lattice(request: Request, run: AskedPaths) -> Response:
+async def lattice(request: Request, run: AskedPaths, tools: SharedTools) -> Response:
     """The lattice over the calibration image."""
-    return answers.whole(served.of_run(run, run.lattice_picture), "image/png", request)
+    return answers.whole(await tools.do(served.of_run, run, run.lattice_picture), "image/png", request)
+
+
+@router.get("/log", dependencies=[Depends(may_read_logs)])
+async def log(
+    run: AskedRun, stage: Stage, slice_: Annotated[int, Query(alias="slice", ge=0, lt=10_000)], tools: SharedTools
+) -> PlainTextResponse:
+    """The log of a slice's newest Batch job."""
+    return PlainTextResponse(await tools.do(job_log, run.dag_id, run.run_id, stage, slice_))

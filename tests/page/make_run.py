@@ -234,7 +234,8 @@ def _report(dataset: str) -> str:
     """A page that would do harm if its script could run as the user."""
     return (
         "<!doctype html><html><head><title>report</title><style>h1 { color: teal }</style></head>"
-        f"<body><h1>A report</h1><script>document.title = 'ran'; fetch('/api/v2/dags')</script><p>{len(dataset)}</p></body></html>"
+        "<body><h1>A report</h1><script>document.title = 'ran'; fetch('/api/v2/dags')</script>"
+        f"<p>{len(dataset)}</p></body></html>"
     )
 
 
