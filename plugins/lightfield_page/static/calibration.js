@@ -1,8 +1,8 @@
 /** The calibration picture, and the same enlarged. */
 
 import { element } from "./dom.js";
+import { address } from "./early.js";
 import { button } from "./fields.js";
-import { address } from "./server.js";
 
 /** @param {HTMLElement} place @param {boolean} isThere */
 export function showCalibration(place, isThere) {

@@ -2,9 +2,10 @@
 
 import { bar } from "./bars.js";
 import { element, replace } from "./dom.js";
+import { address, dagId, runId } from "./early.js";
 import { count, duration, hours, percent, plural } from "./format.js";
 import { leaving } from "./links.js";
-import { address, airflowAddress, dagId, runId } from "./server.js";
+import { airflowAddress } from "./server.js";
 import { badge, isOver } from "./states.js";
 
 /**
@@ -27,7 +28,7 @@ import { badge, isOver } from "./states.js";
  * @property {string} dataset
  * @property {string} run
  * @property {Record<string, any>} requested
- * @property {string} settings_hash
+ * @property {string | null} settings_hash
  * @property {{total: number, done: number, quarantined: number, to_go: number}} frames
  * @property {Stage[]} stages
  * @property {number | null} seconds_left

@@ -50,7 +50,7 @@ function row(run) {
     element("td", {}, badge(run.state)),
     element("td", {}, element("a", { href }, run.dataset ? shortName(run.dataset) : run.run_id),
       element("div", { class: "quiet path" }, run.dataset ?? "data set not known")),
-    frames
+    frames?.total
       ? element("td", { class: "bar-place" }, bar(frames.done, frames.quarantined, frames.total),
         element("span", { class: "share" }, `${count(frames.done)} / ${count(frames.total)}`))
       : element("td", { class: "quiet" }, "–"),

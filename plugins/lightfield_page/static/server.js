@@ -1,5 +1,7 @@
 /** What the page asks the api-server. Only GET: nothing here changes anything. */
 
+import { address, takeEarly } from "./early.js";
+
 /**
  * @typedef {object} Picture an image whose values are low + (high - low) * stored / 65535
  * @property {Uint16Array} pixels stored values, row by row
@@ -9,10 +11,6 @@
  * @property {number} high
  */
 
-const here = new URLSearchParams(location.search);
-export const dagId = here.get("dag_id") ?? "";
-export const runId = here.get("run_id") ?? "";
-
 /** An answer that is not the one asked for. */
 export class ServerError extends Error {
   /** @param {string} message @param {number} status of HTTP; 0 when there was no answer */
@@ -20,17 +18,6 @@ export class ServerError extends Error {
     super(message);
     this.status = status;
   }
-}
-
-/**
- * @param {string} route below the page's own root, such as "api/progress"
- * @param {Record<string, string | number>} [more] parameters beside those of the run
- * @returns {string} a relative address; it holds under any path that the api-server is served at
- */
-export function address(route, more = {}) {
-  const parameters = new URLSearchParams({ dag_id: dagId, run_id: runId });
-  for (const [name, value] of Object.entries(more)) parameters.set(name, String(value));
-  return `${route}?${parameters}`;
 }
 
 /** @param {string} dag @param {string} run @returns {string} the run in Airflow's own UI */
@@ -47,7 +34,7 @@ export function airflowAddress(dag, run) {
 async function get(url, signal, priority = "auto") {
   let response;
   try {
-    response = await fetch(url, { signal, priority, credentials: "same-origin" });
+    response = await (takeEarly(url) ?? fetch(url, { signal, priority, credentials: "same-origin" }));
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ServerError("the server does not answer", 0);

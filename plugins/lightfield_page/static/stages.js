@@ -2,9 +2,9 @@
 
 import { bar } from "./bars.js";
 import { element, replace } from "./dom.js";
+import { address } from "./early.js";
 import { count, duration, hours, percent, plural, quantity } from "./format.js";
 import { leaving } from "./links.js";
-import { address } from "./server.js";
 
 /** @typedef {import("./head.js").Progress} Progress */
 /** @typedef {import("./head.js").Stage} Stage */

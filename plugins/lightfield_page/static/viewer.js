@@ -4,6 +4,7 @@ import { colourMap } from "./colours.js";
 import { percentiles } from "./contrast.js";
 import { Controls } from "./controls.js";
 import { element } from "./dom.js";
+import { address } from "./early.js";
 import { micrometres, quantity } from "./format.js";
 import { isThere, nextThere } from "./frames.js";
 import { MOST_ZOOM, PANELS, layOut, span } from "./geometry.js";
@@ -11,7 +12,7 @@ import { helpDialog } from "./help.js";
 import { PanelView } from "./panel.js";
 import { PictureStore } from "./pictures.js";
 import { listenToKeys, listenToPointer } from "./gestures.js";
-import { ServerError, address, getPicture } from "./server.js";
+import { ServerError, getPicture } from "./server.js";
 
 /** @typedef {import("./geometry.js").Point} Point */
 /** @typedef {import("./geometry.js").Axis} Axis */
