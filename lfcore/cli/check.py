@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lfcore.cli.costs import chosen_prices, cost_options, offer_lines
 from lfcore.cli.options import dataset_argument, parse_assignments, set_option
 
 if TYPE_CHECKING:
@@ -20,22 +21,35 @@ WHITE_AND_DARK: "tuple[Role, Role]" = ("radiometry", "dark")
 @click.command()
 @dataset_argument
 @click.option("--plot", type=click.Path(dir_okay=False), help="PNG file to write: resolution against depth.")
+@cost_options
 @set_option
-def check(dataset: str, plot: str | None, assignments: tuple[str, ...]) -> None:
+def check(
+    dataset: str,
+    plot: str | None,
+    machines: int,
+    deadline: float | None,
+    region: str,
+    prices: str,
+    assignments: tuple[str, ...],
+) -> None:
     """Validate the settings of DATASET against its files, and say what a run would compute and cost.
 
     It also says what the microscope resolves at each depth, and proposes where to sample the volume.
     """
     from lfcore.stages.check import check as check_dataset
+    from lfcore.stages.cost import Recording, Wishes, offers
     from lfcore.stages.dataset import examine
 
     found = examine(dataset, parse_assignments(assignments))
+    table = chosen_prices(prices, region)
     # The lattice of a large frame takes seconds: what is known already comes first.
     _show(_files(found))
     finding = check_dataset(found)
     _show(_volume(found, finding))
     click.echo()
-    for line in [*_costs(finding), "", *_advice(finding)]:
+    recording = Recording(found.settings, found.frame_shape, len(found.frames()))
+    offered = offers(recording, table, Wishes(region, machines, deadline))
+    for line in [*_costs(finding), "", *offer_lines(offered, region, deadline), "", *_advice(finding)]:
         click.echo(line)
     if plot is not None and finding.advice is not None:
         _write(plot, finding.advice.picture())

@@ -11,6 +11,7 @@ from lfcore.errors import SettingsError
 from lfcore.io import store
 from lfcore.optics.instrument import instrument_from
 from lfcore.projection import cost
+from lfcore.settings import Settings
 from lfcore.stages.dataset import DataSet, InputFile, examine
 from lfcore.stages.measured import measured_checksum
 from lfcore.stages.progress import Listener, silent
@@ -100,10 +101,14 @@ def make_items(found: DataSet, run: RunPaths) -> dict[Stage, list[WorkItem]]:
 
 def estimates(found: DataSet) -> dict[str, dict[str, float]]:
     """Items, seconds an item and bytes of memory of each stage, for sizing jobs."""
-    rows, columns = nominal_cells(found)
-    volume = cost.estimate(found.settings, rows, columns)
-    pixels = found.frame_shape[0] * found.frame_shape[1]
-    frames, planes = len(found.frames()), len(found.settings.volume.planes_um)
+    return estimates_of(found.settings, found.frame_shape, len(found.frames()))
+
+
+def estimates_of(settings: Settings, frame_shape: tuple[int, int], frames: int) -> dict[str, dict[str, float]]:
+    """The same for so many frames of ``frame_shape`` (y, x) in camera pixels."""
+    rows, columns = nominal_cells(settings, frame_shape)
+    volume = cost.estimate(settings, rows, columns)
+    pixels, planes = frame_shape[0] * frame_shape[1], len(settings.volume.planes_um)
 
     def on_pixels(stage: Stage) -> tuple[float, int]:
         start, each = SECONDS[stage]
@@ -122,11 +127,11 @@ def estimates(found: DataSet) -> dict[str, dict[str, float]]:
     }
 
 
-def nominal_cells(found: DataSet) -> tuple[int, int]:
-    """Rows and columns of whole cells that the nominal pitch puts on the camera."""
-    pixel_um = found.settings.camera.pixel_at_array_um
-    sides_px = (side_um / pixel_um for side_um in instrument_from(found.settings).cell.size_um)
-    rows, columns = (max(1, int(extent / side)) for extent, side in zip(found.frame_shape, sides_px, strict=True))
+def nominal_cells(settings: Settings, frame_shape: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of whole cells that the nominal pitch puts on a camera of ``frame_shape`` (y, x) pixels."""
+    pixel_um = settings.camera.pixel_at_array_um
+    sides_px = (side_um / pixel_um for side_um in instrument_from(settings).cell.size_um)
+    rows, columns = (max(1, int(extent / side)) for extent, side in zip(frame_shape, sides_px, strict=True))
     return rows, columns
 
 

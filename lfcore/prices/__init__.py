@@ -1,0 +1,1 @@
+"""What machines cost by the hour, and what work on them comes to."""
