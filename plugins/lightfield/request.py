@@ -57,7 +57,7 @@ def asked_settings(conf: Mapping[str, Any]) -> dict[str, Any]:
     Raises ``SettingsError`` for a key or value that the settings do not know, and for a field that says otherwise
     than ``settings`` does.
     """
-    settings = conf.get("settings") or {}
+    settings = {} if conf.get("settings") is None else conf["settings"]
     if not isinstance(settings, Mapping):
         raise SettingsError(f"settings: {settings!r} must be an object such as {{'reconstruction': {{...}}}}")
     check_overrides(settings, "settings")

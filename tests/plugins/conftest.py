@@ -13,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+def database() -> None:
+    """Airflow's tables, empty."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture(scope="session")
+def server(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """Airflow's application with its own database, in which the DAG is."""
     passwords = tmp_path_factory.mktemp("users") / "passwords.json"
     passwords.write_text(json.dumps({"admin": PASSWORD, "eve": PASSWORD}))
@@ -26,9 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         from airflow.api_fastapi.app import create_app, purge_cached_app
         from airflow.dag_processing.bundles.manager import DagBundlesManager
         from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-        from airflow.utils.db import initdb
 
-        initdb()
         DagBundlesManager().sync_bundles_to_db()
         bag = DagBag(ROOT / "dags")
         sync_bag_to_db(bag, "dags-folder", None)

@@ -1,9 +1,18 @@
 import json
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+import structlog
+from airflow.api_fastapi.execution_api.datamodels.taskinstance import DagRun as DagRunModel
+from airflow.api_fastapi.execution_api.datamodels.taskinstance import TaskInstance as TaskInstanceModel
+from airflow.callbacks.callback_requests import DagCallbackRequest, DagRunContext
+from airflow.dag_processing.dagbag import DagBag
+from airflow.dag_processing.processor import _execute_dag_callbacks
+from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, BaseNotifier
 
 from lfcore.errors import SettingsError
@@ -27,6 +36,44 @@ class Keeper(BaseNotifier):
 
 
 KEEPER = f"{__name__}.Keeper"
+
+
+def told_by_the_processor(tmp_path: Path, conf: dict[str, Any], is_failure: bool) -> None:
+    """Have a DAG's callbacks called as the DAG processor does at the scheduler's request."""
+    with DAG("some", **callbacks({"class": KEEPER, "on": ["success", "failure"]})) as dag:
+        PythonOperator(task_id="work", python_callable=int)
+    bag = DagBag(tmp_path)
+    bag.bag_dag(dag)
+    ids = {"dag_id": "some", "run_id": "manual__1"}
+    dates = dict.fromkeys(["logical_date", "data_interval_start", "data_interval_end", "start_date", "end_date"])
+    run = {"run_after": datetime.now(UTC), "run_type": "manual", "state": "failed", "conf": conf, "partition_key": None}
+    request = DagCallbackRequest(
+        filepath="some.py",
+        bundle_name="dags-folder",
+        bundle_version=None,
+        msg="task_failure" if is_failure else "success",
+        is_failure_callback=is_failure,
+        context_from_server=DagRunContext(
+            dag_run=DagRunModel(**ids, **dates, **run, consumed_asset_events=[]),
+            last_ti=TaskInstanceModel(
+                **ids, id=uuid.uuid4(), task_id="work", try_number=1, dag_version_id=uuid.uuid4()
+            ),
+        ),
+        **ids,
+    )
+    _execute_dag_callbacks(bag, request, structlog.get_logger())
+
+
+def test_airflow_itself_sends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keeper, "sent", [])
+    for is_failure in (False, True):
+        told_by_the_processor(tmp_path, {"dataset": f"{tmp_path}/fish"}, is_failure)
+    [good, bad] = Keeper.sent
+    assert good[0] == f"some done: {tmp_path}/fish"
+    assert bad[0] == f"some failed: {tmp_path}/fish"
+    assert "What failed" not in good[1]
+    assert "What failed: work: task_failure" in bad[1]
+    assert "Run: manual__1\n" in bad[1]
 
 
 def callbacks(*entries: dict[str, Any]) -> dict[str, list[BaseNotifier]]:
