@@ -20,6 +20,7 @@ import httpx
 from demo.layout import DAG_ID, REGION, REPOSITORY, Layout, batch_configuration, free_port
 from demo.processes import ProcessGroup
 from demo.stack import Shape, Stack
+from lightfield.names import run_prefix
 
 LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 QUEUES = ("lightfield-cpu", "lightfield-gpu")
@@ -94,15 +95,17 @@ class Deployment:
         self.wait_for(lambda: self.state(run_id) in {"success", "failed"}, timeout_s)
         return self.state(run_id)
 
-    def live_jobs(self) -> list[str]:
-        """Names of the jobs that Batch has not ended."""
+    def live_jobs(self, run_id: str | None = None) -> list[str]:
+        """Names of the jobs, all or a run's, that Batch has not ended."""
         client = self._batch()
+        prefix = run_prefix(DAG_ID, run_id) if run_id else ""
         return [
             job["jobName"]
             for queue in QUEUES
             for status in LIVE
             for page in client.get_paginator("list_jobs").paginate(jobQueue=queue, jobStatus=status)
             for job in page["jobSummaryList"]
+            if job["jobName"].startswith(prefix)
         ]
 
     def task_states(self, run_id: str) -> Counter[str]:
