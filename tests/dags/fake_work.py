@@ -1,6 +1,7 @@
 """A stand-in for ``lfcore work``, in the standard library: obeys the job contract and does no work.
 
-Its behaviour is chosen by the data set's name, so that tests can make each stage fail in each way.
+Its behaviour is chosen by the data set's name, so that tests can make each stage fail in each way:
+``fish-STAGE-exit-CODE``, of slice I alone with ``@I``; ``fish-STAGE-sleep``; ``fish-STAGE-wait`` for the file ``go``.
 """
 
 import json
@@ -14,19 +15,24 @@ COUNTS = {"normalise": 12, "calibrate": 1, "transforms": 5, "reconstruct": 12, "
 
 def main() -> int:
     path = Path(os.environ["LIST_FILE_S3_PATH"])
-    index, slices = int(os.environ["SLICE_INDEX"]), int(os.environ["ARRAY_SIZE"])
+    index = int(os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX") or os.environ["SLICE_INDEX"])
+    slices = int(os.environ["ARRAY_SIZE"])
     items = [json.loads(line) for line in path.read_text().splitlines()]
     stage, run = items[0]["stage"], Path(items[0]["run"])
     mine = items[len(items) * index // slices : len(items) * (index + 1) // slices]
     dataset = items[0].get("dataset") or json.loads((run / "run.json").read_text())["dataset"]
     _, _, orders = Path(dataset).name.partition("-")
     print(f"{stage}: slice {index} of {slices}", flush=True)
-    if orders.startswith(f"{stage}-exit-"):
+    code, _, failing = orders.removeprefix(f"{stage}-exit-").partition("@")
+    if orders.startswith(f"{stage}-exit-") and (not failing or index == int(failing)):
         print(f"{stage}: told to fail", flush=True)
-        return int(orders.rpartition("-")[2])
+        return int(code)
     if orders == f"{stage}-sleep":
         (run / "sleeping").write_text(str(os.getpid()))
         time.sleep(120)
+    if orders == f"{stage}-wait":
+        (run / "waiting").write_text(os.environ["AWS_BATCH_JOB_ID"])
+        wait_for(run / "go")
     if stage == "plan":
         plan(run, dataset, items[0]["settings"])
     done = run / "done" / stage
@@ -34,6 +40,11 @@ def main() -> int:
     for item in mine:
         (done / f"{item['id']}.json").write_text(os.environ["AWS_BATCH_JOB_ID"])
     return 0
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.05)
 
 
 def plan(run: Path, dataset: str, settings: dict[str, object]) -> None:
