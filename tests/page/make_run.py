@@ -78,7 +78,7 @@ def make_run(root: str, recipe: Recipe | None = None) -> RunPaths:
     _volumes(run, recipe, settings)
     _records(run, recipe, items)
     if recipe.finished:
-        store.write_bytes(run.report_html, _report(recipe.dataset).encode())
+        store.write_bytes(run.report_html, report_page(recipe.dataset).encode())
         write_json(run.metrics_json, {"frames": {"total": recipe.shape[0]}})
     return run
 
@@ -230,7 +230,7 @@ def _circumstances(item: dict[str, Any]) -> dict[str, Any]:
     return {**{key: item[key] for key in ("stage", "id", "hash")}, "finished": finished, "host": "h", "attempt": 1}
 
 
-def _report(dataset: str) -> str:
+def report_page(dataset: str) -> str:
     """A page that would do harm if its script could run as the user."""
     return (
         "<!doctype html><html><head><title>report</title><style>h1 { color: teal }</style></head>"
