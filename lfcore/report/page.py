@@ -62,6 +62,26 @@ class StageFacts(TypedDict):
     peak_memory_bytes: int
 
 
+class StageCost(TypedDict):
+    """What one stage has cost: ``dollars`` is None where it is not known, and ``how`` says why or shows the sum."""
+
+    stage: str
+    machine: str
+    market: str
+    job_seconds: float
+    attempts: int
+    dollars: float | None
+    how: str
+
+
+class CostFacts(TypedDict):
+    """What the run has cost; None where that is not known."""
+
+    rows: list[StageCost]
+    dollars: float | None
+    dollars_per_frame: float | None
+
+
 class Facts(TypedDict):
     """Everything on the page. Optional keys may be left out; then the page says so, or leaves their part out."""
 
@@ -74,6 +94,7 @@ class Facts(TypedDict):
     stages: list[StageFacts]
     quarantine: list[Quarantined]
     versions: Mapping[str, str]
+    costs: NotRequired[CostFacts]
     inputs: NotRequired[list[Input]]
     volume: NotRequired[VolumeFacts]
     calibration: NotRequired[Mapping[str, Any]]

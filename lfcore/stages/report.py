@@ -19,12 +19,14 @@ from lfcore.calibration.lattice import Calibration
 from lfcore.contracts import RunPaths, Stage, WorkItem
 from lfcore.errors import DataError, UsageError
 from lfcore.io import ome_tiff, ome_zarr, sources, store
+from lfcore.prices.table import price_table
 from lfcore.report import page, pictures
 from lfcore.stages.advice import advise
 from lfcore.stages.grid import VolumeGrid, volume_grid
 from lfcore.stages.progress import Listener, silent
 from lfcore.stages.record import RunRecord, read_run
 from lfcore.stages.runner import Do, Outcome, Pulse, Record, process, read_items, read_records, write_json
+from lfcore.stages.spent import StageCost, stage_costs, total
 
 STAGES = (Stage.PLAN, Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS, Stage.RECONSTRUCT)
 FRAMES_SHOWN = 3
@@ -95,14 +97,17 @@ def gather(run: RunPaths) -> Gathered:
 def metrics(gathered: Gathered) -> dict[str, Any]:
     """The content of ``metrics.json``: seconds of items and preparation are summed, memory is the largest job's.
 
-    ``stopped`` counts frames by why their solver ended.
+    ``stopped`` counts frames by why their solver ended; ``cost`` is by stage, with dollars where prices are known.
     """
+    costs = stage_costs(gathered.done, price_table())
     return {
         "frames": gathered.counts,
         "relative_residual": relative_residual(gathered),
         "stopped": dict(Counter(record["stopped"] for record in gathered.done[Stage.RECONSTRUCT].values())),
         "seconds": {facts["stage"]: facts["seconds"] for facts in _stage_facts(gathered)},
         "peak_memory_bytes": {facts["stage"]: facts["peak_memory_bytes"] for facts in _stage_facts(gathered)},
+        "cost": {cost.stage: cost.to_json() for cost in costs},
+        "dollars_per_frame": dollars_per_frame(costs, gathered),
         "hash": gathered.record.hash,
     }
 
@@ -111,6 +116,12 @@ def relative_residual(gathered: Gathered) -> float | None:
     """Median over frames of the last iteration's relative residual; None while no frame is done."""
     last = [record["residuals"][-1] for record in gathered.done[Stage.RECONSTRUCT].values()]
     return statistics.median(last) if last else None
+
+
+def dollars_per_frame(costs: Sequence[StageCost], gathered: Gathered) -> float | None:
+    """Of all stages together, for each frame that is done; None where it is not known."""
+    dollars, frames = total(costs), gathered.counts["done"]
+    return None if dollars is None or not frames else round(dollars / frames, 6)
 
 
 def make_facts(run: RunPaths, gathered: Gathered, shown: dict[int, npt.NDArray[np.float32]]) -> page.Facts:
@@ -128,6 +139,7 @@ def make_facts(run: RunPaths, gathered: Gathered, shown: dict[int, npt.NDArray[n
         "versions": record.software,
         "inputs": [_input_row(entry) for entry in record.inputs],
         "nominal_pitch_px": settings.nominal_pitch_px,
+        "costs": _cost_facts(gathered),
     }
     residual = relative_residual(gathered)
     if residual is not None:
@@ -163,6 +175,26 @@ def _stage_facts(gathered: Gathered) -> list[page.StageFacts]:
         for stage, records in gathered.done.items()
         if records
     ]
+
+
+def _cost_facts(gathered: Gathered) -> page.CostFacts:
+    costs = stage_costs(gathered.done, price_table())
+    return {
+        "rows": [
+            {
+                "stage": cost.stage,
+                "machine": cost.instance_type or "not known",
+                "market": "not known" if cost.spot is None else "spot" if cost.spot else "on demand",
+                "job_seconds": cost.job_seconds,
+                "attempts": cost.attempts,
+                "dollars": cost.dollars,
+                "how": cost.how,
+            }
+            for cost in costs
+        ],
+        "dollars": total(costs),
+        "dollars_per_frame": dollars_per_frame(costs, gathered),
+    }
 
 
 def _quarantine_rows(gathered: Gathered) -> list[page.Quarantined]:

@@ -29,6 +29,7 @@ from typing import Any, Protocol
 from lfcore.contracts import RunPaths, Stage, WorkItem, join, parse_items
 from lfcore.errors import DataError, UsageError
 from lfcore.io import store
+from lfcore.stages.machine import machine_facts
 from lfcore.stages.memory import peak_memory_bytes, reset_peak
 from lfcore.stages.progress import Listener, Progress, silent
 
@@ -202,6 +203,7 @@ def _circumstances(item: WorkItem) -> dict[str, Any]:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
         "attempt": int(os.environ.get("AWS_BATCH_JOB_ATTEMPT", "1")),
+        **machine_facts(),
     }
 
 
