@@ -6,12 +6,14 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from lightfield.batch_jobs import MOST_DESCRIBED
 
 GATHER_S = 0.5
 """How long questions are gathered before they are asked together; bounds the calls a second, whatever the tasks."""
+SERVER_AWAY = (OSError, NoConnectionError, ConnectionClosedError, ReadTimeoutError)
 Connect = Callable[[], Awaitable[Any]]
 """Gives aiobotocore's Batch client, as an asynchronous context manager."""
 
@@ -25,6 +27,7 @@ class Describer:
         self._asked: dict[str, asyncio.Future[dict[str, Any] | None]] = {}
         self._round: asyncio.Task[None] | None = None
         self._client: Any = None
+        self._context: Any = None
         self._connecting = asyncio.Lock()
         self._users = 0
 
@@ -66,7 +69,7 @@ class Describer:
             client = await self._open()
             answer = await client.describe_jobs(jobs=list(asked))
         except Exception as error:
-            if not isinstance(error, OSError | HTTPClientError):
+            if not isinstance(error, SERVER_AWAY):
                 # A new client reads the connection and its credentials anew; for a server that is away it is no help.
                 await self._close()
             for future in asked.values():
@@ -81,13 +84,14 @@ class Describer:
     async def _open(self) -> Any:  # noqa: ANN401 - aiobotocore's clients have no type
         async with self._connecting:
             if self._client is None:
-                self._client = await (await self._connect()).__aenter__()
+                self._context = await self._connect()
+                self._client = await self._context.__aenter__()
             return self._client
 
     async def _close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await client.__aexit__(None, None, None)
+            await self._context.__aexit__(None, None, None)
 
 
 _describers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Describer]] = weakref.WeakKeyDictionary()
