@@ -18,6 +18,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from lightfield.outcomes import ACTIVE_STATES
 from lightfield.triggers import SETTLE_S
 
+ENDED_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
+"""States of a task that has ended."""
+
 
 def start(dag_id: str, run_id: str, conf: Mapping[str, Any], note: str) -> bool:
     """Start a run; whether there was none of this id. Raises ``AirflowRuntimeError`` when Airflow refuses."""
@@ -33,6 +36,12 @@ def state_of(dag_id: str, run_id: str) -> str | None:
         return None
     # Typed as a string, it is a member of an enumeration.
     return DagRunState(RuntimeTaskInstance.get_dagrun_state(dag_id=dag_id, run_id=run_id)).value
+
+
+def unfinished(dag_id: str, run_id: str, task_id: str) -> list[int]:
+    """Indices of the instances of a mapped task that have not ended."""
+    states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id]).get(run_id, {})
+    return [int(name.rpartition("_")[2]) for name, state in states.items() if state not in ENDED_STATES]
 
 
 def is_paused(dag_id: str) -> bool:

@@ -27,9 +27,13 @@ RECONSTRUCTION = "lightfield_reconstruction"
 pytestmark = pytest.mark.usefixtures("airflow")
 
 
+both_ways = pytest.mark.parametrize("nightly", [False, True], ids=["coming back", "deferred"], indirect=True)
+"""Waiting without a triggerer, and in one."""
+
+
 @pytest.fixture
-def nightly(monkeypatch: pytest.MonkeyPatch) -> DAG:
-    """The DAG, beside a reconstruction that is not paused, with short waits."""
+def nightly(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> DAG:
+    """The DAG in one way of waiting, beside a reconstruction that is not paused, with short waits."""
     monkeypatch.setattr(dag_runs, "SETTLE_S", 0)
     monkeypatch.setattr(nightly_operator, "POLL_S", 0.2)
     bag = DagBag(DAGS)
@@ -40,7 +44,7 @@ def nightly(monkeypatch: pytest.MonkeyPatch) -> DAG:
     dag = bag.dags["lightfield_nightly"]
     for task in dag.tasks:
         if hasattr(task, "partial_kwargs"):
-            task.partial_kwargs["retries"] = 0
+            task.partial_kwargs |= {"retries": 0, "deferrable": getattr(request, "param", True)}
         else:
             task.retries = 0
     return dag
@@ -122,8 +126,10 @@ def order_of(root: Path, name: str) -> Order:
     return Order.resume(record)
 
 
+@pytest.mark.slow
+@both_ways
 @pytest.mark.usefixtures("scheduler")
-def test_three_nights(nightly: DAG, tmp_path: Path) -> None:
+def test_two_nights(nightly: DAG, tmp_path: Path) -> None:
     for name in ("a-ok", "b-permanent", "c-passing", "d-aside"):
         make_data_set(tmp_path / name)
     make_data_set(tmp_path / "e-broken", b"nothing")
@@ -152,17 +158,15 @@ def test_three_nights(nightly: DAG, tmp_path: Path) -> None:
     labels = {str(instance.rendered_map_index) for instance in run.get_task_instances() if instance.map_index >= 0}
     assert str(tmp_path / "a-ok") in labels
 
-    settings = {"reconstruction": {"iterations": 2}}
-    for attempt in (2, 3):
-        run, summary = spend(nightly, tmp_path, settings=settings)
-        assert list(summary["started"].values()) == [order_of(tmp_path, "c-passing").run_id]
-        assert summary["started"][str(tmp_path / "c-passing")].endswith(f"-{attempt}")
-        assert summary["counts"]["unchanged"] == 4
-    run, summary = spend(nightly, tmp_path, settings=settings)
-    assert (run.state, summary["counts"]["started"], summary["counts"]["unchanged"]) == ("success", 0, 5)
-    assert len(runs()) - before == 4 + 2
+    run, summary = spend(nightly, tmp_path, settings={"reconstruction": {"iterations": 2}})
+    assert (run.state, list(summary["started"])) == ("success", [str(tmp_path / "c-passing")])
+    assert summary["started"][str(tmp_path / "c-passing")].endswith("-2")
+    assert summary["counts"]["unchanged"] == 4
+    assert len(runs()) - before == 4 + 1
 
 
+@pytest.mark.slow
+@both_ways
 def test_runs_that_a_killed_night_has_left_are_waited_for_or_begun(nightly: DAG, tmp_path: Path) -> None:
     for name in ("a-ok", "b-ok", "c-ok"):
         make_data_set(tmp_path / name)
