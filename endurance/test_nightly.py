@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_two_nights_over_fifty_data_sets(capsys: pytest.CaptureFixture[str]) -> 
             assert dataset in first["text"]
 
 
-def night(here: Deployment, run_id: str, root: str) -> dict[str, object]:
+def night(here: Deployment, run_id: str, root: str) -> dict[str, Any]:
     """Trigger the nightly and wait for its end: state, seconds and its summary."""
     started = time.monotonic()
     here.stack.api.trigger(NIGHTLY, run_id, {"roots": [root]})

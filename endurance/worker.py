@@ -14,6 +14,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 FEW = {"normalise": 3, "calibrate": 1, "transforms": 1, "reconstruct": 3, "report": 1}
 """Items of a data set without orders."""
@@ -28,7 +29,7 @@ def main() -> int:
     stage, run = items[0]["stage"], Path(items[0]["run"])
     dataset = items[0].get("dataset") or json.loads((run / "run.json").read_text())["dataset"]
     file = Path(dataset) / "orders.json"
-    orders = json.loads(file.read_text()) if file.exists() else {"counts": FEW}
+    orders: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"counts": FEW}
     dice = random.Random(f"{orders.get('seed', 0)} {dataset} {stage} {index}")
     seconds = dice.uniform(*orders.get("seconds_of", {}).get(stage, orders.get("seconds", (0.1, 0.1))))
     print(f"{stage}: slice {index} of {slices}, {seconds:.1f} s", flush=True)
