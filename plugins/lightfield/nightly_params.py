@@ -21,8 +21,8 @@ RUNS_AT_ONCE_VARIABLE = "LIGHTFIELD_NIGHTLY_RUNS"
 SETTINGS_VARIABLE = "LIGHTFIELD_NIGHTLY_SETTINGS"
 
 
-def nightly_timetable(environment: Mapping[str, str] = os.environ) -> CronTriggerTimetable:
-    """When the nightly comes; never at once when it is unpaused for the first time.
+def nightly_timetable(environment: Mapping[str, str] = os.environ) -> CronTriggerTimetable | None:
+    """When the nightly comes: never at once when it is unpaused for the first time, and not at all without roots.
 
     Raises ``SettingsError``, one line that names the variable.
     """
@@ -38,7 +38,7 @@ def nightly_timetable(environment: Mapping[str, str] = os.environ) -> CronTrigge
         timetable.validate()
     except (AirflowException, ValueError) as error:
         raise SettingsError(f"{CRON_VARIABLE}: '{cron}' is no cron expression ({error}); try '0 2 * * *'") from error
-    return timetable
+    return timetable if _roots(environment) else None
 
 
 def runs_at_once(environment: Mapping[str, str] = os.environ) -> int:

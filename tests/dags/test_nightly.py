@@ -34,6 +34,7 @@ both_ways = pytest.mark.parametrize("nightly", [False, True], ids=["coming back"
 @pytest.fixture
 def nightly(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> DAG:
     """The DAG in one way of waiting, beside a reconstruction that is not paused, with short waits."""
+    monkeypatch.setenv("LIGHTFIELD_ROOTS", "/data")
     monkeypatch.setattr(dag_runs, "SETTLE_S", 0)
     monkeypatch.setattr(nightly_operator, "POLL_S", 0.2)
     bag = DagBag(DAGS)
@@ -245,10 +246,8 @@ def test_a_night_that_cannot_do_its_job_fails_and_says_why(
 
 def test_a_missed_night_does_nothing(nightly: DAG, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_data_set(tmp_path / "a-ok")
-    monkeypatch.setattr("lightfield_nightly.missed", lambda *_: "left out", raising=False)
-    for task in nightly.tasks:
-        if task.task_id == "look":
-            task.python_callable.__globals__["missed"] = lambda *_: "left out"
+    look = nightly.get_task("look")
+    monkeypatch.setitem(look.python_callable.__globals__, "missed", lambda *_: "left out")
     before = len(runs())
     run, summary = spend(nightly, tmp_path)
     assert (run.state, summary["remark"], len(runs())) == ("success", "left out", before)

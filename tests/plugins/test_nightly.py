@@ -237,6 +237,8 @@ def test_the_summary_names_everything(tmp_path: Path) -> None:
 def test_the_environment_is_checked() -> None:
     assert nightly_params({"LIGHTFIELD_ROOTS": "/a, s3://b/c,"})["roots"].value == ["/a", "s3://b/c"]
     assert nightly_params({})["roots"].value == []
+    assert nightly_timetable({}) is None
+    assert nightly_timetable({"LIGHTFIELD_ROOTS": "/a"}) is not None
     assert (runs_at_once({}), runs_at_once({"LIGHTFIELD_NIGHTLY_RUNS": "12"})) == (4, 12)
     for variables in (
         {"LIGHTFIELD_ROOTS": "/a,b"},
