@@ -28,6 +28,8 @@ PLAN_KEY = "plan"
     doc_md=Path(__file__).with_suffix(".md").read_text(encoding="utf-8"),
     schedule=nightly_timetable(),
     catchup=False,
+    # Also where other DAGs start unpaused: it begins to reconstruct what it finds when somebody asks for that.
+    is_paused_upon_creation=True,
     max_active_runs=1,
     params=nightly_params(),
     default_args={"owner": "lightfield", "retries": 2, "retry_delay": timedelta(seconds=30)},
