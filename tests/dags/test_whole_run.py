@@ -76,3 +76,22 @@ def test_conf_that_breaks_the_schema_makes_no_run(tmp_path: Path) -> None:
         run_dag({"dataset": "../fish"})
     with pytest.raises(ParamValidationError, match="dataset"):
         run_dag({})
+
+
+@pytest.mark.parametrize(
+    ("orders", "failed", "not_run", "fault"),
+    [
+        ("reconstruct-exit-75@1", {"reconstruct"}, set(), "reconstruct_1: reconstruct [frames 4-7]: reconstruct: told"),
+        ("plan-exit-65", {"plan"}, {"calibrate", "report"}, "plan: plan: plan: told to fail"),
+    ],
+)
+def test_a_lost_slice_leaves_a_report_and_a_failed_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], orders: str, failed: set[str], not_run: set[str], fault: str
+) -> None:
+    run = run_dag({"dataset": str(tmp_path / f"fish-{orders}"), "job_minutes": 4})
+    assert run.state == "failed"
+    found = states(run)
+    assert {task for task, each in found.items() if "failed" in each} == failed | {"end_jobs"}
+    assert not_run <= {task for task, each in found.items() if each == ["upstream_failed"]}
+    assert found["report"] == (["upstream_failed"] if not_run else ["success"])
+    assert fault in capsys.readouterr().out.replace("\n", " ")
