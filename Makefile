@@ -1,6 +1,6 @@
 # 'make help' lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help env lint types pytest test endurance demo up constraints clean
+.PHONY: help env lint types pytest test endurance compose-test demo up constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ STAMP := $(VENV)/.complete
 TREES := PYTHONPATH=plugins:.
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## make the development environment in .venv, once
 
@@ -23,7 +23,7 @@ lint: env ## check style, formatting and the one-way imports
 	$(TREES) $(BIN)/lint-imports
 
 types: env ## check types, strictly
-	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo endurance dags
+	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo endurance dags containers
 
 pytest: env ## run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_OPTIONS)
@@ -32,6 +32,9 @@ test: lint types pytest ## linters, types and all tests
 
 endurance: env ## whole deployments with many jobs, killed processes and stopped runs: an hour
 	$(BIN)/python -m pytest endurance -n 0 $(PYTEST_OPTIONS)
+
+compose-test: env ## build the images, start docker-compose.yaml, and reconstruct synthetic data with it
+	$(TREES) $(BIN)/python -m containers.try_compose
 
 demo: env ## synthetic data through Airflow and a local Batch, compared with the truth
 	$(BIN)/python -m demo run
