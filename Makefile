@@ -23,7 +23,7 @@ lint: env ## check style, formatting and the one-way imports
 	$(TREES) $(BIN)/lint-imports
 
 types: env ## check types, strictly
-	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo endurance dags containers
+	$(BIN)/mypy lfcore localbatch plugins/lightfield plugins/lightfield_page demo endurance dags containers infra
 
 pytest: env ## run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_OPTIONS)
@@ -41,6 +41,21 @@ demo: env ## synthetic data through Airflow and a local Batch, compared with the
 
 up: env ## the same, then leave the Airflow UI running until Ctrl-C
 	$(BIN)/python -m demo up
+
+# Usage: make deploy ENV=dev IMAGES=COMMIT; docs/infrastructure.md says what happens.
+INFRA = $(BIN)/python -m infra $@ --environment $(or $(ENV),$(error say which: ENV=dev or ENV=prod))
+
+deploy: env ## ENV=dev IMAGES=COMMIT: make what lfcore needs on AWS, or bring it up to date
+	$(INFRA) $(if $(IMAGES),--images $(IMAGES))
+
+update: env ## ENV=dev IMAGES=COMMIT: bring up to date what is there
+	$(INFRA) $(if $(IMAGES),--images $(IMAGES))
+
+remove: env ## ENV=dev: remove it from AWS; data, images and logs stay
+	$(INFRA)
+
+checkov: ## check the templates with checkov, in an environment of its own
+	infra/checkov.sh build/checkov
 
 constraints: env ## pin every dependency anew, for each Python
 	tools/pin.sh $(BIN)/uv
