@@ -5,6 +5,7 @@ the same object; within it, chunks keep viewers quick. For ``uint16`` output a s
 (t, 2) holds each frame's scale and offset, ``value = scale * stored + offset``, one object a frame as well.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
 from lfcore.contracts import join
-from lfcore.errors import DataError
+from lfcore.errors import DataError, LfcoreError
 from lfcore.io import store
 from lfcore.io.quantise import quantisation, quantise, restore
 
@@ -107,9 +108,9 @@ class StoredSeries:
 
     @classmethod
     def open(cls, path: str) -> "StoredSeries":
-        """Read the metadata. Raises ``DataError`` when there is none."""
-        document = json.loads(store.read_bytes(join(path, "zarr.json")))
-        with store.explained(path):
+        """Read the metadata. Raises ``DataError`` when there are none, or none that can be read."""
+        with store.explained(path), _readable(path):
+            document = json.loads(store.read_bytes(join(path, "zarr.json")))
             return cls(path, document["attributes"], _member(path, VOXELS, "r"))
 
     @property
@@ -129,8 +130,8 @@ class StoredSeries:
         return bool(self.voxels.dtype == np.uint16)
 
     def read(self, frame: int, z: slice, y: slice = slice(None), x: slice = slice(None)) -> npt.NDArray[np.float32]:
-        """Part (z, y, x) of one frame, float32, in its true values."""
-        with store.explained(self.path):
+        """Part (z, y, x) of one frame, float32, in its true values. Raises ``DataError`` where it is damaged."""
+        with store.explained(self.path), _readable(f"{self.path}, frame {frame}"):
             stored = np.asarray(self.voxels[frame, z, y, x])
             if not self.is_quantised:
                 return np.asarray(stored, np.float32)
@@ -144,6 +145,18 @@ def set_display_range(path: str, lowest: float, highest: float) -> None:
     document = json.loads(store.read_bytes(place))
     document["attributes"]["ome"]["omero"] = _omero(lowest, highest)
     store.write_bytes(place, _as_bytes(document))
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Turn what zarr and its codecs say about damaged files into one line."""
+    try:
+        yield
+    except LfcoreError:
+        raise
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        problem = " ".join(str(error).split())
+        raise DataError(f"{what}: cannot be read ({problem}); delete it and run reconstruct again") from error
 
 
 def _slabs(voxels: Any) -> Iterator[slice]:  # noqa: ANN401  # zarr's arrays are generic in ways that say nothing here

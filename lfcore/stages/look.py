@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lfcore.contracts import RunPaths, Stage, fingerprint
-from lfcore.errors import DataError, UsageError
+from lfcore.errors import UsageError
 from lfcore.io import ome_tiff, ome_zarr, store
 from lfcore.stages.keep import Keep
 from lfcore.stages.record import read_run
@@ -23,7 +23,7 @@ Image = npt.NDArray[np.float32]
 AXES: tuple[Axis, Axis, Axis] = ("z", "y", "x")
 FRAME_RECORD = re.compile(r"frame_([0-9]{6,9})\.json")
 LARGEST_STORED = 65535
-LARGEST_SLAB_BYTES = 1 << 30
+LARGEST_SLAB_BYTES = 1 << 29
 """A slab larger than this is refused: one picture must not take the server's memory."""
 TIFF_SLAB_PLANES = 8
 FACTS_STAY_S = 5.0
@@ -205,10 +205,9 @@ def _open(run: RunPaths) -> _Volumes:
 
 
 def _open_zarr(run: RunPaths) -> _Volumes:
-    try:
-        series = ome_zarr.StoredSeries.open(run.ome_zarr)
-    except DataError as error:
-        raise NotThereError("there are no volumes yet; they are made at the start of reconstruct") from error
+    if not store.exists(f"{run.ome_zarr}/zarr.json"):
+        raise NotThereError("there are no volumes yet; they are made at the start of reconstruct")
+    series = ome_zarr.StoredSeries.open(run.ome_zarr)
     ome = series.attributes["ome"]
     scale = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]
     window = ome["omero"]["channels"][0]["window"]

@@ -1,9 +1,10 @@
 """Runs as Airflow's database has them; nothing is written there."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from airflow.models.dag import DagTag
@@ -42,21 +43,17 @@ class AirflowRun:
 def find_run(session: Session, dag_id: str, run_id: str) -> AirflowRun | None:
     """One run, if there is one of these ids."""
     found = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
-    return None if found is None else _described(found, _requested(session, found))
+    return None if found is None else _described(found, _answers(session, [found]).get((dag_id, run_id)))
 
 
 def recent_runs(session: Session, readable: Collection[str], limit: int) -> list[AirflowRun]:
     """The newest runs of the DAGs in ``readable`` that are tagged as light field DAGs and were asked for a data set."""
     tagged = set(session.scalars(select(DagTag.dag_id).where(DagTag.name == TAG)))
     query = select(DagRun).where(DagRun.dag_id.in_(tagged.intersection(readable))).order_by(DagRun.run_after.desc())
-    runs = []
-    for found in session.scalars(query.limit(limit * LOOKED_AT_FOR_ONE_SHOWN)):
-        run = _described(found, _requested(session, found))
-        if run.dataset:
-            runs.append(run)
-        if len(runs) == limit:
-            break
-    return runs
+    newest = list(session.scalars(query.limit(limit * LOOKED_AT_FOR_ONE_SHOWN)))
+    answers = _answers(session, newest)
+    runs = (_described(run, answers.get((run.dag_id, run.run_id))) for run in newest)
+    return list(islice((run for run in runs if run.dataset), limit))
 
 
 def jobs_at_work(session: Session, run: AirflowRun) -> dict[str, int]:
@@ -74,15 +71,22 @@ def jobs_at_work(session: Session, run: AirflowRun) -> dict[str, int]:
     return {str(task_id): int(count) for task_id, count in session.execute(query)}
 
 
-def _requested(session: Session, run: DagRun) -> dict[str, Any]:
-    """What task ``request`` found the run to be, or what it would find."""
-    query = XComModel.get_many(
-        run_id=run.run_id, key="return_value", task_ids=REQUEST_TASK, dag_ids=run.dag_id, limit=1
+def _answers(session: Session, runs: Sequence[DagRun]) -> dict[tuple[str, str], Any]:
+    """What task ``request`` of each of the runs has returned, where it has."""
+    query = select(XComModel).where(
+        XComModel.dag_id.in_({run.dag_id for run in runs}),
+        XComModel.run_id.in_({run.run_id for run in runs}),
+        XComModel.task_id == REQUEST_TASK,
+        XComModel.key == "return_value",
     )
-    stored = session.scalars(query).first()
-    value = XComModel.deserialize_value(stored) if stored is not None else None
-    if isinstance(value, dict) and isinstance(value.get("run"), str):
-        return value
+    stored = session.scalars(query)
+    return {(one.dag_id, one.run_id): XComModel.deserialize_value(one) for one in stored}
+
+
+def _requested(run: DagRun, answer: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever a task has returned
+    """What task ``request`` found the run to be, or what it would find."""
+    if isinstance(answer, dict) and isinstance(answer.get("run"), str):
+        return answer
     conf = run.conf if isinstance(run.conf, dict) else {}
     try:
         checked = check_request(conf, run.run_id)
@@ -91,7 +95,8 @@ def _requested(session: Session, run: DagRun) -> dict[str, Any]:
     return {"dataset": checked.dataset, "run": checked.run}
 
 
-def _described(run: DagRun, requested: dict[str, Any]) -> AirflowRun:
+def _described(run: DagRun, answer: Any) -> AirflowRun:  # noqa: ANN401  # as above
+    requested = _requested(run, answer)
     dataset, folder = requested.get("dataset"), requested.get("run")
     return AirflowRun(
         dag_id=run.dag_id,
