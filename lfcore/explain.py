@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 def explain(details: Sequence[ErrorDetails], content: Mapping[str, Any], model: type[BaseModel]) -> str:
     """The first of the problems that ``model`` has found in ``content``, in one line."""
-    chosen = chosen_branches(details)
+    chosen = _of_chosen_branches(details)
     problems = dict.fromkeys(_problem(detail, _path(detail["loc"], content), model) for detail in chosen)
     return "; ".join(list(problems)[:MOST_PROBLEMS])
 
@@ -34,7 +34,7 @@ def _problem(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     return f"{where}: {detail['msg'].replace('Input should', 'must')} (got {_shown(detail['input'])})"
 
 
-def chosen_branches(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+def _of_chosen_branches(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     """Without the complaints of those branches of a union that the input does not even have the type of."""
     meant = [detail for detail in details if not detail["type"].endswith("_type")]
     return [
@@ -42,6 +42,17 @@ def chosen_branches(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
         for detail in details
         if detail in meant or not any(detail["loc"][:-1] == other["loc"][: len(detail["loc"]) - 1] for other in meant)
     ]
+
+
+def is_of_a_branch(location: Path, content: object) -> bool:
+    """Whether the last of ``location`` is the name of a branch of a union, and no key or index in ``content``."""
+    found = True
+    for key in location:
+        found = (isinstance(content, Mapping) and key in content) or (
+            isinstance(content, list) and isinstance(key, int)
+        )
+        content = content[key] if found else content  # type: ignore[index]  # as above
+    return not found
 
 
 def _path(location: Path, content: object) -> Path:

@@ -3,8 +3,7 @@
 Every number carries its unit in its name. Unknown keys are refused, naming the nearest known one.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -12,30 +11,13 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from lfcore.errors import SettingsError
-from lfcore.explain import chosen_branches, explain
-from lfcore.settings_base import Positive, Section
+from lfcore.explain import Path, explain, is_of_a_branch
+from lfcore.settings_base import MAXIMUM_PLANES, Positive, Section
+from lfcore.settings_base import ZRange as ZRange
 from lfcore.settings_reconstruction import Reconstruction as Reconstruction
 
-MAXIMUM_PLANES = 10_000
 MOST_DETAILS = 100
 """Complaints that are looked at; their number is the sender's choice, and the time goes with its square."""
-
-
-class ZRange(Section):
-    """Equally spaced planes, both ends included."""
-
-    start: float = Field(allow_inf_nan=False, description="first plane, um; z > 0 is towards the objective")
-    stop: float = Field(allow_inf_nan=False, description="last plane, um")
-    step: Positive = Field(description="distance of planes, um")
-
-    @property
-    def planes_um(self) -> tuple[float, ...]:
-        """The planes' z, um, rising."""
-        span = (self.stop - self.start) / self.step
-        if span > MAXIMUM_PLANES:
-            raise ValueError(f"z_um holds more than {MAXIMUM_PLANES} planes; use a larger step")
-        count = math.floor(span + 1e-6) + 1
-        return tuple(round(self.start + index * self.step, 6) + 0.0 for index in range(count))
 
 
 class SpectralLine(Section):
@@ -381,6 +363,12 @@ ABOUT_THE_OTHER_HALF = ("value_error", "missing")
 """What pydantic calls problems that overrides alone may have, for what they rest on is in ``dataset.yaml``."""
 
 
+def _is_of_another_branch(location: Path, merged: Mapping[str, Any], open_ends: Sequence[Path]) -> bool:
+    """Whether a problem is with a branch of a union of which another branch only wants what may be elsewhere."""
+    above = location[:-1]
+    return is_of_a_branch(location, merged) and any(end[: len(above)] == above for end in open_ends)
+
+
 def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
     """Check overrides by themselves, before the ``dataset.yaml`` below them is read.
 
@@ -391,7 +379,13 @@ def check_overrides(overrides: Mapping[str, Any], origin: str) -> None:
     try:
         Settings.model_validate(merged)
     except ValidationError as error:
-        chosen = chosen_branches(error.errors()[:MOST_DETAILS])
-        details = [detail for detail in chosen if detail["type"] not in ABOUT_THE_OTHER_HALF]
+        problems = error.errors()[:MOST_DETAILS]
+        open_ends = [problem["loc"] for problem in problems if problem["type"] in ABOUT_THE_OTHER_HALF]
+        details = [
+            problem
+            for problem in problems
+            if problem["type"] not in ABOUT_THE_OTHER_HALF
+            and not _is_of_another_branch(problem["loc"], merged, open_ends)
+        ]
         if details:
             raise SettingsError(f"{origin}: {explain(details, merged, Settings)}") from error

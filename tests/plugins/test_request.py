@@ -58,6 +58,12 @@ def test_odd_but_harmless_names_are_taken(dataset: str) -> None:
         ({"settings": "reconstruction"}, "^settings: 'reconstruction' must be an object"),
         ({"reconstruction.itrations": 2}, "'reconstruction.itrations'; did you mean 'reconstruction.iterations'"),
         ({"iterations": 2}, "'iterations'; did you mean 'reconstruction.iterations'"),
+        (
+            {"settings": {"reconstruction": {"stopping": {"tolerance": []}}}},
+            "settings: reconstruction.stopping.tolerance",
+        ),
+        ({"settings": {"microscope": {"layers": {}, "magnification": []}}}, "settings: microscope.magnification"),
+        ({"settings": {"volume": {"z_um": 5}}}, "settings: volume.z_um"),
         ({"reconstruction.iterations": 0}, "conf: reconstruction.iterations: must be greater"),
         ({"reconstruction.warm_start": "maybe"}, "conf: reconstruction.warm_start: must be a valid boolean"),
         ({"max_gpu_jobs": 301}, "^max_gpu_jobs: 301 must be an integer from 1 to 300"),
