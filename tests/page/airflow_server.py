@@ -1,5 +1,6 @@
 """A real api-server of Airflow on a database of its own, with runs in it that nothing executes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -82,9 +83,12 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> N
         assert time.monotonic() < deadline, log.read_text()[-4000:]
         try:
             with urllib.request.urlopen(f"{url}/api/v2/version", timeout=5):
-                return
+                break
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
+    # The page is imported at its first request, which takes seconds; nobody need be logged in for that.
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{url}/lightfield/", timeout=READY_S)
 
 
 def _prepare(rows: list[tuple[str, str, dict[str, Any]]]) -> None:

@@ -55,11 +55,24 @@ export function byId(id) {
 }
 
 /**
- * Put children in the place of what a node holds, unless they read the same: a reader's selection and focus stay.
+ * Put children in the place of what a node holds, unless they read the same. The focus stays on the same one of the
+ * node's links, buttons and tables, and what was unfolded stays unfolded.
  * @param {Element} node
  * @param {...Child} children
  */
 export function replace(node, ...children) {
   const fresh = element("div", {}, ...children);
-  if (fresh.innerHTML !== node.innerHTML) node.replaceChildren(...fresh.childNodes);
+  const unfolded = [...node.querySelectorAll("details")].map(({ open }) => open);
+  fresh.querySelectorAll("details").forEach((details, place) => {
+    details.open = unfolded[place] ?? false;
+  });
+  if (fresh.innerHTML === node.innerHTML) return;
+  const focused = focusable(node).findIndex((child) => child === document.activeElement);
+  node.replaceChildren(...fresh.childNodes);
+  if (focused >= 0) focusable(node)[focused]?.focus({ preventScroll: true });
+}
+
+/** @param {Element} node @returns {HTMLElement[]} */
+function focusable(node) {
+  return [...node.querySelectorAll("a, button, input, summary, [tabindex]")].filter((child) => child instanceof HTMLElement);
 }

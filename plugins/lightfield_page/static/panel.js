@@ -50,13 +50,12 @@ export class PanelView {
   }
 
   /**
-   * @param {Picture} picture
    * @param {import("./contrast.js").Contrast} contrast
    * @param {Uint32Array} map
    */
-  paint(picture, contrast, map) {
-    this.picture = picture;
-    const image = coloured(picture, lookUpTable(picture, contrast, map), this.layout.orientation);
+  paint(contrast, map) {
+    if (!this.picture) return;
+    const image = coloured(this.picture, lookUpTable(this.picture, contrast, map), this.layout.orientation);
     this.stored.width = image.width;
     this.stored.height = image.height;
     this.stored.getContext("2d")?.putImageData(image, 0, 0);

@@ -32,6 +32,8 @@ const PATIENCE_MS = 120;
 const PLAY_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 100;
 /** After this the reader is told that a picture is on its way. */
 const SLOW_MS = 500;
+/** The mark that tells how long the reader waited. */
+const FIRST_PICTURE = "first picture";
 const AUTO = /** @type {const} */ ([0.001, 0.999]);
 
 export class Viewer {
@@ -58,6 +60,7 @@ export class Viewer {
     this.asked = 0;
     this.timer = 0;
     this.drawing = 0;
+    this.isStale = false;
     this.scale = 1;
     this.help = helpDialog();
     this.readout = element("p", { class: "readout", "aria-live": "off" });
@@ -274,10 +277,15 @@ export class Viewer {
       this.range.high = Math.max(this.range.high, pictures[index].high);
     });
     if (!this.hasContrast) Object.assign(this.contrast, percentiles(this.pictures, ...AUTO));
-    if (this.pictures.length === this.panels.length) this.hasContrast = true;
+    const isComplete = this.pictures.length === this.panels.length;
+    const isFirst = isComplete && performance.getEntriesByName(FIRST_PICTURE).length === 0;
+    this.hasContrast ||= isComplete;
     this.controls.showHistogram();
     this.sync();
     this.repaint();
+    if (!isFirst) return;
+    this.draw();
+    performance.mark(FIRST_PICTURE);
   }
 
   /** @param {unknown} error */
@@ -294,10 +302,9 @@ export class Viewer {
     if (this.message.textContent !== text) this.message.textContent = text;
   }
 
+  /** Colour the pictures anew before they are next drawn: once, however often a slider has moved by then. */
   repaint() {
-    for (const panel of this.panels) {
-      if (panel.picture) panel.paint(panel.picture, this.contrast, colourMap(this.map));
-    }
+    this.isStale = true;
     this.drawSoon();
   }
 
@@ -323,6 +330,8 @@ export class Viewer {
   }
 
   draw() {
+    if (this.isStale) for (const panel of this.panels) panel.paint(this.contrast, colourMap(this.map));
+    this.isStale = false;
     const crosshair = this.mode === "slices" ? this.point : null;
     const isDimmed = Boolean(this.message.textContent);
     for (const panel of this.panels) panel.draw({ spans: this.spans, crosshair, scale: this.scale * this.zoom, isDimmed });
