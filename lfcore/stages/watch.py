@@ -7,6 +7,7 @@ of an item that has been planned anew since, which will be done again, counts as
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -130,9 +131,13 @@ def watch(run: RunPaths, prices: Prices | None = None, now: float | None = None)
     """How far a run has come at ``now``, in seconds since 1970 (default: the clock's time)."""
     now = time.time() if now is None else now
     record = _record(run)
-    counted: dict[Stage, _Counted] = {stage: _count(run, stage) for stage in PLANNED}
-    failed = {stage: store.listing(_folder(run.failure(stage, 0))) for stage in Stage}
-    stages = [_stage(run, stage, counted[stage], record, len(failed[stage]), now) for stage in PLANNED]
+    failed = store.glob(run.root, "failures/*/*.json")
+    # Stages side by side, because an object store takes its time for each question.
+    with ThreadPoolExecutor(len(PLANNED)) as pool:
+        counted: dict[Stage, _Counted] = dict(
+            zip(PLANNED, pool.map(lambda one: _count(run, one), PLANNED), strict=True)
+        )
+        stages = list(pool.map(lambda one: _stage(run, one, counted[one], record, failed, now), PLANNED))
     # Stages overlap little, so what is left of each adds up; while one of them has no rate, the sum is not known.
     left = [_left(stage, record) for stage in stages]
     return RunProgress(
@@ -142,7 +147,7 @@ def watch(run: RunPaths, prices: Prices | None = None, now: float | None = None)
         stages=stages,
         seconds_left=None if any(seconds is None for seconds in left) else sum(filter(None, left)),
         cost=cost_of(stages, prices or Prices()),
-        failures=_failures(run, failed),
+        failures=_failures(failed),
     )
 
 
@@ -217,7 +222,7 @@ def _count(run: RunPaths, stage: Stage) -> _Counted:
 
 
 def _stage(
-    run: RunPaths, stage: Stage, counted: _Counted, record: RunRecord | None, failed: int, now: float
+    run: RunPaths, stage: Stage, counted: _Counted, record: RunRecord | None, failed: Sequence[str], now: float
 ) -> StageProgress:
     items = int((record.estimates if record else {}).get(stage.value, {}).get("items", 0))
     done, aside = len(counted.done), len(counted.aside)
@@ -235,7 +240,7 @@ def _stage(
         items_per_minute=None if rate is None else 60 * rate,
         seconds_left=0.0 if not to_go else None if rate is None else to_go / rate,
         job_seconds=done * sum(job_seconds) / max(len(job_seconds), 1),
-        failed_jobs=failed,
+        failed_jobs=sum(path.startswith(f"{_folder(run.failure(stage, 0))}/") for path in failed),
     )
 
 
@@ -253,13 +258,7 @@ def _frames(record: RunRecord | None, counted: Mapping[Stage, _Counted]) -> Fram
     return Frames(total, len(done), len(aside), max(total - len(done) - len(aside), 0))
 
 
-def _failures(run: RunPaths, failed: Mapping[Stage, Mapping[str, float]]) -> list[Failure]:
-    paths = [
-        f"{_folder(run.failure(stage, 0))}/{name}"
-        for stage, names in failed.items()
-        for name in sorted(names, key=store.natural_key)
-        if name.endswith(".json")
-    ]
+def _failures(failed: Sequence[str]) -> list[Failure]:
     return [
         Failure(
             stage=str(record.get("stage", "")),
@@ -270,7 +269,7 @@ def _failures(run: RunPaths, failed: Mapping[Stage, Mapping[str, float]]) -> lis
             permanent=record.get("permanent") is True,
             job_id=str(record.get("job_id", "")),
         )
-        for record in _read(paths[:FAILURES_SHOWN])
+        for record in _read(failed[:FAILURES_SHOWN])
     ]
 
 
