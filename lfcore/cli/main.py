@@ -46,6 +46,7 @@ VERBS = {
     "reconstruct": Verb("lfcore.cli.stage", "estimate the volumes"),
     "report": Verb("lfcore.cli.stage", "write the report page and its numbers"),
     "work": Verb("lfcore.cli.work", "a container's entry point: this job's slice of its list"),
+    "aws": Verb("lfcore.cli.aws", "runs on AWS Batch without Airflow: submit, status, logs, stop, resume, cost, list"),
     "psf": Verb("lfcore.cli.psf", "the camera image of one point"),
     "project": Verb("lfcore.cli.project", "the ideal light field of a volume, or the transpose"),
     "rectify": Verb("lfcore.cli.rectify", "a frame resampled to the lenslets, or its views"),

@@ -78,7 +78,7 @@ def test_dollars_are_seconds_times_the_share_of_the_machines_price() -> None:
         name, spot = [("g6.xlarge", True), ("g6.xlarge", False), ("m6i.12xlarge", True)][int(generator.integers(3))]
         seconds = float(generator.uniform(0, 500))
         records[str(index)] = _record(seconds, instance_type=name, region="us-east-1", spot=spot, attempt=1 + index % 3)
-        rate = {("g6.xlarge", True): 0.40, ("g6.xlarge", False): 0.8048, ("m6i.12xlarge", True): 0.9708 * 2 / 48}
+        rate = {("g6.xlarge", True): 0.40, ("g6.xlarge", False): 0.8048, ("m6i.12xlarge", True): 0.9708 * 4 / 48}
         expected += (seconds + 0.5) / 3600 * rate[name, spot]
     [cost] = stage_costs({Stage.RECONSTRUCT: records}, table)
     assert cost.dollars == pytest.approx(expected, rel=1e-5)
@@ -111,7 +111,7 @@ def test_a_run_on_a_known_machine_says_what_it_cost(
     assert set(stages) == {"plan", "normalise", "calibrate", "transforms", "reconstruct"}
     for name, cost in stages.items():
         assert cost["job_seconds"] == pytest.approx(metrics["seconds"][name], abs=0.01)
-        assert cost["dollars"] == pytest.approx(cost["job_seconds"] / 3600 * 0.887 * 2 / 48, rel=0.01, abs=2e-6)
+        assert cost["dollars"] == pytest.approx(cost["job_seconds"] / 3600 * 0.887 * 4 / 48, rel=0.01, abs=2e-6)
         assert (cost["instance_type"], cost["spot"], cost["attempts"]) == ("m6i.12xlarge", True, 1)
     assert metrics["dollars_per_frame"] == pytest.approx(sum(one["dollars"] for one in stages.values()) / 3, abs=1e-6)
     page = Path(run.report_html).read_text()
