@@ -31,6 +31,10 @@ class AirflowApi:
         if not answer.is_success:
             raise RuntimeError(f"Airflow refused to trigger {dag_id}: {answer.text}")
 
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG's runs start."""
+        self._client.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """State of a run: queued, running, success or failed."""
         return str(self.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])

@@ -17,6 +17,7 @@ LONGEST_NIGHT_S = 3000
 def test_two_nights_over_fifty_data_sets(capsys: pytest.CaptureFixture[str]) -> None:
     with deployment(deferrable=True, environment={"LIGHTFIELD_NIGHTLY_RUNS": "4"}) as here:
         here.stack.wait_until_ready(NIGHTLY)
+        here.stack.api.unpause(NIGHTLY)
         root = here.data / "recordings"
         fifty = make_fifty(root)
         with growing(fifty.growing):
