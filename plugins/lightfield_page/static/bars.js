@@ -1,4 +1,4 @@
-/** A bar of what is done, what failed (hatched) and what is to go. */
+/** A bar of what is done, what failed and what is to go; the figures always stand beside it. */
 
 import { drawn } from "./dom.js";
 import { count } from "./format.js";
