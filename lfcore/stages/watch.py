@@ -159,7 +159,8 @@ def rate_per_second(times: Sequence[float], now: float, item_seconds: float, sti
     window, pause = max(WINDOW_S, 5 * item_seconds), max(SHORTEST_PAUSE_S, 5 * item_seconds)
     if not times:
         return None
-    end = now if still_going else times[-1]
+    # The storage's clock may be ahead of this one's.
+    end = max(now, times[-1]) if still_going else times[-1]
     if end - times[-1] > pause:
         return None
     first = len(times) - 1

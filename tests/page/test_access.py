@@ -114,8 +114,8 @@ def test_who_may_not_read_the_dag_sees_none_of_its_runs(made: MadeRun, path: str
 
 @pytest.mark.usefixtures("blind_eve")
 def test_the_list_holds_only_what_may_be_read(made: MadeRun) -> None:
-    assert made.get("api/runs").json() == {"runs": []}
-    assert [run["run_id"] for run in made.get("api/runs", user="admin").json()["runs"]] == [made.run_id]
+    assert made.get("api/runs", limit=200).json() == {"runs": []}
+    assert made.run_id in {run["run_id"] for run in made.get("api/runs", user="admin", limit=200).json()["runs"]}
 
 
 @pytest.mark.usefixtures("blind_eve")

@@ -80,7 +80,7 @@ def test_rate_time_left_and_cost(tmp_path: Path) -> None:
         # Items of ten minutes: eleven minutes of silence are no pause.
         ([600.0, 1200.0], 1860.0, 600.0, True, 2 / 1860),
         # A clock that is behind the storage's.
-        ([100.0, 110.0], 108.0, 10.0, True, 2 / 18),
+        ([100.0, 110.0], 108.0, 10.0, True, 0.1),
     ],
 )
 def test_the_rate(
