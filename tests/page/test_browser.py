@@ -88,7 +88,7 @@ class Visit:
     def open_tab(self, run_id: str) -> sync_api.Frame:
         """The "Light field" tab of a run in Airflow's UI."""
         self.window.goto(f"{self.url}/dags/{DAG_ID}/runs/{run_id}")
-        self.window.locator("a[href*=plugin]", has_text="Light field").last.click()
+        self.window.locator("a[href$='/plugin/lightfield-run']").click()
         return self._frame("/lightfield/run")
 
     def _frame(self, path: str) -> sync_api.Frame:
@@ -257,7 +257,7 @@ def test_frames_to_come(visit: Visit) -> None:
     wait_for_picture(frame)
     frame.get_by_label("Frame number").fill("120")
     visit.window.keyboard.press("Tab")
-    frame.get_by_text("Frame 120 is not there yet.").wait_for()
+    frame.get_by_text("Frame 120 is not there: to come, or in quarantine.").wait_for()
     assert not any("t=120&" in url for _, url in visit.requests)
     assert frame.get_by_role("img", name="38 of 200 frames are there").count() == 1
     visit.keep("frame-to-come")

@@ -57,15 +57,16 @@ export function showHead(place, progress) {
       tile("Frames", `${count(frames.done)} of ${count(frames.total)}`,
         bar(frames.done, frames.quarantined, frames.total), frames.total ? `${percent(frames.done, frames.total)}, ${count(frames.to_go)} to go` : "not planned yet"),
       tile("Failed", count(frames.quarantined), frames.quarantined ? "in quarantine" : "none in quarantine"),
-      tile("Time left", timeLeft(progress), isOver(state) ? "the run is over" : "at this rate"),
+      tile("Time left", ...timeLeft(progress)),
       tile(...cost(progress.cost)),
     ),
   );
 }
 
-/** @param {Progress} progress @returns {string} */
-function timeLeft(progress) {
-  return isOver(progress.state) ? "–" : duration(progress.seconds_left);
+/** @param {Progress} progress @returns {[string, string]} */
+function timeLeft({ state, seconds_left: left }) {
+  if (isOver(state)) return ["–", "the run is over"];
+  return [duration(left), left === null ? "not known yet" : "at this rate"];
 }
 
 /**

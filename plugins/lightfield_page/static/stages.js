@@ -14,7 +14,7 @@ const COLUMNS = ["Done", "Failed", "To go", "Items a minute", "Time left", "Jobs
 /** @param {HTMLElement} place @param {Progress} progress */
 export function showStages(place, progress) {
   const title = element("h2", { id: "stages-title" }, "Stages");
-  if (!progress.stages.length) {
+  if (progress.stages.every(({ items }) => items === 0)) {
     replace(place, title, element("p", { class: "empty" }, "Nothing is planned yet. The stages appear when the task “plan” has ended."));
     return;
   }
@@ -28,7 +28,7 @@ export function showStages(place, progress) {
 /** @param {Stage} stage @returns {HTMLElement} */
 function row(stage) {
   const number = (/** @type {string} */ text, /** @type {string} */ kind = "") => element("td", { class: `n ${kind}` }, text);
-  const isDone = stage.items > 0 && stage.to_go === 0;
+  const isDone = stage.to_go === 0;
   return element(
     "tr",
     {},

@@ -233,7 +233,7 @@ export class Viewer {
     if (!this.isFrameThere) {
       this.store.want([], []);
       this.inFlight = false;
-      this.say(`Frame ${this.frame} is not there yet.`);
+      this.say(`Frame ${this.frame} is not there: to come, or in quarantine.`);
       this.drawSoon();
       return;
     }
