@@ -1,6 +1,6 @@
 # 'make help' lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help env lint types pytest test endurance compose-test demo up constraints clean
+.PHONY: help env lint types pytest test endurance compose-test demo up deploy update push remove checkov constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,11 +51,16 @@ deploy: env ## ENV=dev IMAGES=COMMIT: make what lfcore needs on AWS, or bring it
 update: env ## ENV=dev IMAGES=COMMIT: bring up to date what is there
 	$(INFRA) $(if $(IMAGES),--images $(IMAGES))
 
+push: env ## ENV=dev IMAGES=COMMIT: build the worker's images, try one, and push both
+	infra/build_images.sh $(IMAGES)
+	infra/try_image.sh lightfield:cpu-$(IMAGES)
+	$(INFRA) --images $(IMAGES)
+
 remove: env ## ENV=dev: remove it from AWS; data, images and logs stay
 	$(INFRA)
 
 checkov: ## check the templates with checkov, in an environment of its own
-	infra/checkov.sh build/checkov
+	python3 infra/checkov.py build/checkov
 
 constraints: env ## pin every dependency anew, for each Python
 	tools/pin.sh $(BIN)/uv

@@ -16,6 +16,7 @@ from botocore.exceptions import (
 )
 
 from infra.commands import BY_NAME, Site
+from infra.images import push as push_images
 from infra.stacks import PAUSE_S, Deployer
 from infra.templates import ENVIRONMENTS, parameters
 from lfcore.errors import EXIT_UNAVAILABLE, LfcoreError
@@ -67,6 +68,15 @@ def deploy(images: str | None, stack_role: str | None, only: str | None, **place
 def update(images: str | None, stack_role: str | None, only: str | None, **place: Any) -> None:  # noqa: ANN401 - options
     """Bring an environment that is there up to date: templates, parameters, images."""
     _site(**place).update(images, stack_role, only)
+
+
+@main.command()
+@with_site
+@click.option("--images", metavar="COMMIT", required=True, help="The tag of the images in Docker.")
+def push(images: str, **place: Any) -> None:  # noqa: ANN401 - options
+    """Push the images that 'infra/build_images.sh' built to the repository."""
+    site = _site(**place)
+    click.echo("\n".join(push_images(site.ecr, site.values["Prefix"], images)))
 
 
 @main.command()

@@ -116,7 +116,7 @@ class Site:
         if self.deployer.find(stack):
             return {}
         raise UsageError(
-            f"{self.deployer.full_name(stack)}: no image was named; push some by 'infra/push_images.sh', then deploy"
+            f"{self.deployer.full_name(stack)}: no image was named; push some by 'make push', then deploy"
             " with IMAGES=COMMIT. All else is deployed"
         )
 
@@ -127,9 +127,7 @@ class Site:
             found = self.ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": tag}])["imageDetails"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("ImageNotFoundException", "RepositoryNotFoundException"):
-                raise UsageError(
-                    f"image {name}:{tag}: not in the repository; push it by 'infra/push_images.sh'"
-                ) from error
+                raise UsageError(f"image {name}:{tag}: not in the repository; push it by 'make push'") from error
             raise
         return f"{repository}@{found[0]['imageDigest']}"
 
