@@ -5,7 +5,7 @@ set -eu
 chmod 700 "$PGDATA"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     printf %s "$POSTGRES_PASSWORD" > /tmp/password
-    initdb --username "$POSTGRES_USER" --pwfile /tmp/password --auth-host scram-sha-256 --auth-local trust
+    initdb --encoding UTF8 --locale C.UTF-8 --username "$POSTGRES_USER" --pwfile /tmp/password --auth-host scram-sha-256 --auth-local trust
     rm /tmp/password
     pg_ctl start --wait --options '-c listen_addresses='
     createdb --username "$POSTGRES_USER" "$POSTGRES_DB"
