@@ -137,4 +137,4 @@ def _costs(finding: "Finding") -> list[str]:
         items, seconds = cost["items"], cost["seconds_per_item"]
         memory = cost["memory_bytes"] / 2**30
         lines.append(f"{stage:<12} {items:>7} {seconds:>10.2f} {items * seconds:>10.1f} {memory:>12.2f}")
-    return [*lines, "(estimates for the numpy back end on two cores)"]
+    return [*lines, "(estimates for the numpy back end on one core of a server)"]

@@ -14,12 +14,16 @@ MOST_MACHINES = 10_000
 
 @dataclass(frozen=True)
 class Work:
-    """Items of a stage that do not wait for each other, and the seconds each takes in one place of a machine."""
+    """Items of a stage that do not wait for each other, and the seconds each takes in one place of a machine.
+
+    ``preparation_s`` is what a job does before its first item.
+    """
 
     stage: str
     items: int
     seconds_per_item: float
     places: int
+    preparation_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def _share(work: Work, machines: int, starting: Starting) -> Share:
     used = min(machines, -(-work.items // work.places))
     rounds = -(-work.items // (used * work.places))
     jobs = max(1, math.ceil(rounds * work.seconds_per_item / (60 * starting.job_minutes)))
-    return Share(work, used, rounds, jobs, jobs * starting.job_s + rounds * work.seconds_per_item)
+    begin = jobs * (starting.job_s + work.preparation_s)
+    return Share(work, used, rounds, jobs, begin + rounds * work.seconds_per_item)
 
 
 def machines_for(

@@ -1,7 +1,7 @@
 """What a reconstruction costs, from the settings alone: plain arithmetic, so that a scheduler can size jobs with it.
 
-The rates are those of two cores of a server processor (``docs/measurements.md``). Another machine is faster or slower
-by a factor, which leaves the even split of the work as it is.
+The rates are those of a core of a server processor (``docs/cost.md``). Another machine is faster or slower by a factor,
+which leaves the even split of the work as it is.
 """
 
 import math
@@ -13,10 +13,16 @@ from lfcore.projection.parity import parity_classes
 from lfcore.projection.spectrum import grid_cells
 from lfcore.settings import Settings
 
-FIELD_SAMPLES_PER_SECOND = 4e6
-MATRIX_BYTES_PER_SECOND = 4e9
-VOXELS_PER_SECOND = 1e7
-START_SECONDS = 1.0
+FIELD_SAMPLES_PER_SECOND = 23e6
+MATRIX_BYTES_PER_SECOND = 18e9
+VOXELS_PER_SECOND = 4.5e7
+PLANE_START_SECONDS = 0.04
+START_SECONDS = 0.5
+"""Of a frame: reading and storing, over a network too."""
+
+PREPARATION_PROJECTIONS = 36
+"""What a job does before its first frame takes as long as so many projections: matrices from kernels, sensitivity."""
+
 FLOAT_BYTES = 4
 COMPLEX_BYTES = 8
 FIELD_ARRAYS = 7
@@ -29,10 +35,11 @@ STEPS = {"richardson_lucy": 1, "rl_tv": 1, "least_squares": 6, "admm_tv": 6}
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds for one plane's kernels, for one frame, and bytes of memory for the larger of the two."""
+    """Seconds for one plane's kernels, for one frame, and once a job before that; bytes of the larger of the two."""
 
     plane_seconds: float
     frame_seconds: float
+    preparation_seconds: float
     memory_bytes: int
 
 
@@ -43,7 +50,7 @@ def estimate(settings: Settings, rows: int, columns: int) -> Cost:
     radii = [instrument.window_radius_cells(z) for z in planes]
     fields = [_field_samples(instrument, radius) for radius in radii]
     images = len(positions(samples, instrument.symmetry)) * len(instrument.spectrum)
-    plane_seconds = images * sum(fields) / len(fields) / FIELD_SAMPLES_PER_SECOND
+    plane_seconds = PLANE_START_SECONDS + images * sum(fields) / len(fields) / FIELD_SAMPLES_PER_SECOND
     above, left = (max(axis) for axis in zip(*radii, strict=True))
     grid = grid_cells(rows + 2 * above, columns + 2 * left, instrument.symmetry.exchange)
     cells, channels = math.prod(grid), len(planes) * math.prod(samples)
@@ -54,6 +61,7 @@ def estimate(settings: Settings, rows: int, columns: int) -> Cost:
         plane_seconds=plane_seconds,
         frame_seconds=START_SECONDS
         + 2 * (STEPS[settings.reconstruction.solver] * settings.reconstruction.iterations + 2) * projection_seconds,
+        preparation_seconds=PREPARATION_PROJECTIONS * projection_seconds,
         memory_bytes=INTERPRETER_BYTES
         + int(max(max(fields) * COMPLEX_BYTES * FIELD_ARRAYS, matrix_bytes + voxels * FLOAT_BYTES * VOLUME_ARRAYS)),
     )

@@ -17,8 +17,11 @@ from lfcore.settings import Settings
 from lfcore.stages.plan import estimates_of, nominal_cells
 
 GIB = 2**30
-WRITTEN_BYTES_PER_SECOND = 58e6
-"""Float32 voxels that two cores compress and write a second, single OME-Zarr frames of 186 MB; ``docs/cost.md``."""
+WRITTEN_BYTES_PER_SECOND = 100e6
+"""Float32 voxels that a core compresses and writes a second, OME-Zarr frames of 186 MB; ``docs/cost.md``."""
+
+GPU_PREPARATION_S = 5.7
+"""Compiling kernels and making matrices before the first frame: case f-setup of ``benchmarks/history.jsonl``, cold."""
 
 BEFORE = (Stage.NORMALISE, Stage.CALIBRATE, Stage.TRANSFORMS)
 AFTER = (Stage.REPORT,)
@@ -83,8 +86,9 @@ def offers(recording: Recording, table: PriceTable, wishes: Wishes) -> list[Offe
     """An offer for each instance type and market of which something is known in the region, in the table's order."""
     estimates = estimates_of(recording.settings, recording.frame_shape, recording.frames)
     return [
-        _offer(recording, estimates, table, wishes, name, market)
-        for name in table.instance_types
+        _offer(recording, estimates, table, wishes, name, market, pace)
+        for name, kind in table.instance_types.items()
+        for pace in [_pace(recording, estimates[Stage.RECONSTRUCT], kind, table)]
         for market in Market
         if table.price(name, wishes.region, market) or market is Market.ON_DEMAND
     ]
@@ -113,15 +117,13 @@ def _offer(
     wishes: Wishes,
     name: str,
     market: Market,
+    pace: "_Pace",
 ) -> Offer:
     kind, price = table.instance_types[name], table.price(name, wishes.region, market)
     helper = helper_type(table, wishes.region, market) if kind.gpu else None if price is None else (name, price)
-    try:
-        frame_s, places = _frame(recording, estimates[Stage.RECONSTRUCT], kind, table)
-    except DeviceMemoryError as error:
-        return Offer(name, market, price, why_not=str(error))
-    if places == 0:
-        return Offer(name, market, price, why_not=f"its {kind.memory_gib:g} GiB do not hold one job")
+    if pace.why_not:
+        return Offer(name, market, price, why_not=pace.why_not)
+    frame_s, places = pace.frame_s, pace.places
     helping = table.instance_types[helper[0] if helper else _any_processor(table)]
     starting = Starting(table.machine_start_s, table.job_start_s, wishes.job_minutes)
 
@@ -129,7 +131,7 @@ def _offer(
         return [_other(stage, estimates, frames, helping, table) for stage in (*BEFORE, *AFTER)]
 
     def work(frames: int) -> list[Work]:
-        return [Work(Stage.RECONSTRUCT.value, frames, frame_s, places)]
+        return [Work(Stage.RECONSTRUCT.value, frames, frame_s, places, pace.preparation_s)]
 
     def priced(frames: int) -> tuple[float, float] | None:
         """Dollars of so many frames on so many machines."""
@@ -165,17 +167,30 @@ def _any_processor(table: PriceTable) -> str:
     return next(name for name, kind in table.instance_types.items() if kind.gpu is None)
 
 
-def _frame(
-    recording: Recording, estimate: Mapping[str, float], kind: InstanceType, table: PriceTable
-) -> tuple[float, int]:
-    """Seconds of a frame in one place, its writing included, and places of a machine."""
+@dataclass(frozen=True)
+class _Pace:
+    """Seconds of a frame in one place of a machine, its writing included, and places; or why there are none."""
+
+    frame_s: float = 0.0
+    places: int = 0
+    preparation_s: float = 0.0
+    why_not: str = ""
+
+
+def _pace(recording: Recording, estimate: Mapping[str, float], kind: InstanceType, table: PriceTable) -> _Pace:
     writing = recording.volume_bytes / WRITTEN_BYTES_PER_SECOND
     if kind.gpu_memory_gib is None or kind.memory_gb_per_s is None:
-        return estimate["seconds_per_item"] + writing, _places(kind, estimate["memory_bytes"], table)
-    if (reason := why_not_a_gpu(recording.settings)) is not None:
-        raise DeviceMemoryError(reason)
-    computing = device_frame_seconds(recording.settings, *recording.cells, kind.gpu_memory_gib, kind.memory_gb_per_s)
-    return computing + writing, 1
+        places = _places(kind, estimate["memory_bytes"], table)
+        why_not = "" if places else f"its {kind.memory_gib:g} GiB do not hold one job"
+        return _Pace(estimate["seconds_per_item"] + writing, places, estimate["preparation_seconds"], why_not)
+    settings = recording.settings
+    if (reason := why_not_a_gpu(settings)) is not None:
+        return _Pace(why_not=reason)
+    try:
+        computing = device_frame_seconds(settings, *recording.cells, kind.gpu_memory_gib, kind.memory_gb_per_s)
+    except DeviceMemoryError as error:
+        return _Pace(why_not=str(error))
+    return _Pace(computing + writing, 1, GPU_PREPARATION_S)
 
 
 def _other(
@@ -194,12 +209,14 @@ def _places(kind: InstanceType, memory_bytes: float, table: PriceTable) -> int:
 
 def _said(laid: Fleet, name: str, price: Price | None, table: PriceTable) -> list[str]:
     """How a fleet's price came about, a line a stage and one for the sum."""
-    lines = [
-        f"{share.work.stage}: {share.work.items} items, {share.machines} x {name} with {share.work.places} at a time:"
-        f" {share.rounds} rounds of {share.work.seconds_per_item:.3g} s + {share.jobs_a_place} x"
-        f" {laid.starting.job_s:g} s of job starts = {share.seconds:.0f} s, {share.paid_s:.0f} machine seconds"
-        for share in laid.shares
-    ]
+    lines = []
+    for share in laid.shares:
+        work, start_s = share.work, laid.starting.job_s + share.work.preparation_s
+        lines.append(
+            f"{work.stage}: {work.items} items, {share.machines} x {name} with {work.places} at a time:"
+            f" {share.rounds} rounds of {work.seconds_per_item:.3g} s + {share.jobs_a_place} x {start_s:.3g} s of job"
+            f" starts = {share.seconds:.0f} s, {share.paid_s:.0f} machine seconds"
+        )
     if price is None:
         return [*lines, f"{name}: {laid.paid_s / 3600:.4f} machine hours; its price is not known"]
     low, high = dollars(laid.paid_s, price.dollars_per_hour)
