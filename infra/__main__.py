@@ -17,6 +17,7 @@ from botocore.exceptions import (
 
 from infra.commands import BY_NAME, Site
 from infra.images import push as push_images
+from infra.quotas import shortages
 from infra.stacks import PAUSE_S, Deployer
 from infra.templates import ENVIRONMENTS, parameters
 from lfcore.errors import EXIT_UNAVAILABLE, LfcoreError
@@ -60,6 +61,8 @@ def deploy(images: str | None, stack_role: str | None, only: str | None, **place
     site = _site(**place)
     site.deploy(images, stack_role, only)
     _print_variables(site)
+    if only is None:
+        _print_shortages(site, place["region"])
 
 
 @main.command()
@@ -111,6 +114,20 @@ def _site(environment: str, region: str | None, yes: bool, pause_s: float, asks:
 def _print_variables(site: Site) -> None:
     for key, value in site.variables().items():
         click.echo(f"{key}={value}")
+
+
+def _print_shortages(site: Site, region: str | None) -> None:
+    """Warn of quotas that are too small; whoever may not look them up is told that alone."""
+    client: Any = boto3.session.Session(region_name=region).client("service-quotas")
+
+    def quota_of(code: str) -> float:
+        return float(client.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
+
+    try:
+        for line in shortages(quota_of, site.values):
+            click.echo(line, err=True)
+    except ClientError as error:
+        click.echo(f"quotas were not looked up: {error}", err=True)
 
 
 def _explain(error: Exception) -> str:

@@ -61,6 +61,10 @@ def test_a_site_is_wired_together(infra: Infra, aws: Client, site: dict[str, str
     digests = site if environment == "dev" else deploy(infra, aws, environment)
     expected = {f"{prefix}-{stack.name}" for stack in STACKS if stack.name != "ci"}
     assert statuses(aws, prefix) == dict.fromkeys(expected, "CREATE_COMPLETE")
+    for stack in aws("cloudformation").describe_stacks()["Stacks"]:
+        if stack["StackName"] in expected:
+            tags = {tag["Key"]: tag["Value"] for tag in stack["Tags"]}
+            assert tags == {"Project": "lightfield", "Environment": environment}
     batch = aws("batch")
     profile = aws("iam").list_instance_profiles()["InstanceProfiles"]
     for kind, definition in (("cpu", prefix), ("gpu", f"{prefix}-gpu")):

@@ -121,6 +121,13 @@ def test_lists_its_prefixes_only(documents: Documents, prefix: str | None, expec
     assert allowed(documents("JobRole"), "s3:ListBucket", BUCKET, context) is expected
 
 
+def test_a_submitter_can_ask_whether_the_bucket_is_there(documents: Documents) -> None:
+    """HeadBucket is allowed by s3:ListBucket, and a request for it has no prefix."""
+    assert allowed(documents("SubmitterPolicy"), "s3:ListBucket", BUCKET)
+    assert not allowed(documents("SubmitterPolicy"), "s3:ListBucket", "arn:aws:s3:::another-bucket")
+    assert not allowed(documents("SubmitterPolicy"), "s3:GetObject", f"{BUCKET}/data/fish/raw.tif")
+
+
 @pytest.mark.parametrize(
     "action", ["batch:SubmitJob", "batch:TerminateJob", "iam:PassRole", "sts:AssumeRole", "logs:GetLogEvents"]
 )
