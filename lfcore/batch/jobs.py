@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lfcore.batch.client import explained
-from lfcore.errors import TemporaryError
+from lfcore.errors import TemporaryError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -15,6 +15,11 @@ LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 FINAL = ("SUCCEEDED", "FAILED")
 MOST_DESCRIBED = 100
 CLEAN_LOOKS = 2
+CHILD_MARK = ":"
+"""Between an array's id and a child's index."""
+
+CHILDREN_FROM_LOOK = 4
+"""Ending an array ends its children; those that are there after so many looks are ended by themselves."""
 Job = Mapping[str, Any]
 
 
@@ -71,6 +76,17 @@ def live_ids(client: "BatchClient", queues: Iterable[str], prefix: str, known: S
     return live
 
 
+def _end(client: "BatchClient", job_id: str, reason: str, tell: Callable[[str], None]) -> None:
+    """End a job. A child carries no tags of its own, so it may not be ours to end: its parent has been told."""
+    try:
+        with explained(f"ending {job_id}"):
+            client.terminate_job(jobId=job_id, reason=reason)
+    except UnavailableError as error:
+        if CHILD_MARK not in job_id:
+            raise
+        tell(str(error))
+
+
 def end_all(
     client: "BatchClient",
     queues: Sequence[str],
@@ -81,22 +97,23 @@ def end_all(
     pause_s: float = 1.0,
     tell: Callable[[str], None] = lambda line: None,
 ) -> int:
-    """End every job of a run, and look until none is live in two looks after each other; how many were ended.
+    """End every job of a run, and look until none is live in two looks after each other; how many were live.
 
     ``known`` gives ids that the run has written down. Raises ``TemporaryError`` when some are live after
     ``patience_s``, naming them.
     """
     told: set[str] = set()
-    clean, deadline = 0, time.monotonic() + patience_s
+    ended: set[str] = set()
+    looks, clean, deadline = 0, 0, time.monotonic() + patience_s
     while True:
-        live = live_ids(client, queues, prefix, known())
+        live, looks = live_ids(client, queues, prefix, known()), looks + 1
+        ended.update(live)
         clean = 0 if live else clean + 1
         if clean >= CLEAN_LOOKS:
-            return len(told)
+            return len(ended)
         for job_id in live:
-            if job_id not in told:
-                with explained(f"ending {job_id}"):
-                    client.terminate_job(jobId=job_id, reason=reason)
+            if job_id not in told and (CHILD_MARK not in job_id or looks >= CHILDREN_FROM_LOOK):
+                _end(client, job_id, reason, tell)
                 told.add(job_id)
         if live:
             tell(f"{len(live)} jobs are still ending")

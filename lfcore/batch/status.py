@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lfcore.batch.jobs import LIVE, describe, states_of
+from lfcore.batch.jobs import LIVE, Job, children, describe, is_array, states_of
 from lfcore.batch.reasons import trouble
 from lfcore.batch.submission import Submission
 from lfcore.contracts import RunPaths, Stage
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FORGOTTEN = "FORGOTTEN"
 """Stands for the state of a job that Batch no longer knows."""
+
+CHILDREN_LOOKED_AT = 5
+"""Of an array, in each state that may have a reason: its parent does not say why children fail or wait."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,22 @@ def standing(client: "BatchClient", run: RunPaths, one: Submission, table: Price
         job = jobs.get(submitted.job_id)
         counted = Counter([FORGOTTEN]) if job is None else states_of(job)
         states[submitted.stage] = states.get(submitted.stage, Counter()) + counted
-    failed = [job for job in jobs.values() if job["status"] == "FAILED"]
+    looked_at = [one for job in jobs.values() for one in _with_children(client, job)]
     progress = watch(run)
     return Standing(
         progress=progress,
         states=states,
-        troubles=[line for line in map(trouble, jobs.values()) if line],
-        failed=failed,
+        troubles=[line for line in map(trouble, looked_at) if line],
+        failed=[job for job in looked_at if job["status"] == "FAILED"],
         costs=stage_costs(_sampled(run, progress), table),
     )
+
+
+def _with_children(client: "BatchClient", job: Job) -> list[Job]:
+    """A described job, and of an array some children that failed and some that wait for a machine."""
+    states = [state for state in ("FAILED", "RUNNABLE") if states_of(job)[state]] if is_array(job) else []
+    found = [child for state in states for child in children(client, str(job["jobId"]), [state])[:CHILDREN_LOOKED_AT]]
+    return [job, *describe(client, [str(child["jobId"]) for child in found])]
 
 
 def _sampled(run: RunPaths, progress: RunProgress) -> dict[Stage, dict[str, dict[str, Any]]]:

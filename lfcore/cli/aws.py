@@ -16,11 +16,12 @@ from lfcore.cli.options import (
     set_option,
 )
 from lfcore.contracts import RunPaths, Stage
-from lfcore.errors import DataError, TemporaryError, UsageError
+from lfcore.errors import DataError, LfcoreError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
     from lfcore.batch.names import Places
     from lfcore.batch.status import Standing
+    from lfcore.batch.submission import Submission
     from lfcore.prices.table import PriceTable
     from lfcore.stages.spent import StageCost
 
@@ -85,11 +86,17 @@ def submit(dataset: str, run_root: str, airflow: bool, assignments: tuple[str, .
 @_caps_options
 @_places_options
 def resume(run_root: str, **options: Any) -> None:  # noqa: ANN401  # what the shared options are given
-    """Submit a RUN again: what is done is left, and only what is missing is submitted."""
+    """Submit a RUN again: what is done is left, and only what is missing is submitted.
+
+    It goes where the last submission went, but for what is given.
+    """
     from lfcore.batch.submission import last_submission
 
     one = last_submission(RunPaths(run_root))
-    _submit(one.dataset, run_root, one.settings, options)
+    names = {"cpu_queue": "cpu_queue", "gpu_queue": "gpu_queue", "job_definition": "definition"}
+    before = {"region": one.region, **{option: one.places.get(name) for option, name in names.items()}}
+    given = {option: value for option, value in options.items() if value is not None}
+    _submit(one.dataset, run_root, one.settings, before | given)
 
 
 def _submit(dataset: str, run_root: str, settings: Mapping[str, Any], options: dict[str, Any]) -> None:
@@ -207,22 +214,28 @@ def stop(run_root: str, patience: float, **options: Any) -> None:  # noqa: ANN40
     from lfcore.batch.submission import known_ids, mark_stopped, read_submissions
 
     run, places = RunPaths(run_root), _places(options)
-    past = read_submissions(run)
-    queues = dict.fromkeys(places.queues)
-    for one in past:
-        queues |= dict.fromkeys([job.queue for job in one.jobs])
-    region = options["region"] or (past[-1].region if past else None)
-    mark_stopped(run)
+    past: list[Submission] = _despite_files(lambda: read_submissions(run)) or []
+    queues = dict.fromkeys([*places.queues, *(job.queue for one in past for job in one.jobs)])
+    _despite_files(lambda: mark_stopped(run))
     ended = end_all(
-        batch_client(region),
+        batch_client(options["region"] or (past[-1].region if past else None)),
         list(queues),
         run_prefix(run.root),
-        lambda: known_ids(run),
+        lambda: _despite_files(lambda: known_ids(run)) or [],
         "stopped by 'lfcore aws stop'",
         patience,
         tell=click.echo,
     )
     click.echo(f"{run_root}: {ended} jobs ended, none is left")
+
+
+def _despite_files(work: Callable[[], Any]) -> Any:  # noqa: ANN401  # what the work gives
+    """Jobs must end also where the run's folder cannot be read or written; they are found by their names."""
+    try:
+        return work()
+    except LfcoreError as error:
+        click.echo(f"Warning: {error}", err=True)
+        return None
 
 
 @aws.command()
