@@ -4,7 +4,9 @@ from airflow.plugins_manager import AirflowPlugin
 
 from lightfield.links import JobLogLink, PageLink, ReportLink
 from lightfield.refusals import RefuseBadRequests
-from lightfield_page.mount import PageOnDemand
+from lightfield_page.mount import MakePageEarly, PageOnDemand
+
+PAGE = PageOnDemand()
 
 
 class LightfieldPlugin(AirflowPlugin):
@@ -14,9 +16,10 @@ class LightfieldPlugin(AirflowPlugin):
     operator_extra_links = [PageLink(), ReportLink(), JobLogLink()]  # noqa: RUF012 - as below
     fastapi_root_middlewares = [  # noqa: RUF012 - an instance variable to Airflow, which makes one instance
         {"middleware": RefuseBadRequests, "name": "requests of light field runs"},
+        {"middleware": MakePageEarly, "kwargs": {"page": PAGE}, "name": "early start of the light field page"},
     ]
     fastapi_apps = [  # noqa: RUF012 - as above
-        {"app": PageOnDemand(), "url_prefix": "/lightfield", "name": "Light field"},
+        {"app": PAGE, "url_prefix": "/lightfield", "name": "Light field"},
     ]
     # Without a slash in front, they also hold where Airflow is served below a path.
     external_views = [  # noqa: RUF012 - as above

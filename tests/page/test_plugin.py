@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lightfield_page.mount import MakePageEarly, PageOnDemand, Receive, Scope, Send
 from tests.api_server import ApiServer
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -22,6 +24,22 @@ def test_the_plugin_loads_nothing_heavy(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "[] False"
+
+
+def test_the_page_is_made_at_the_start_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightfield_page import app
+
+    made = []
+    monkeypatch.setattr(app, "create_page", lambda: made.append(1) or echo)
+    page = PageOnDemand()
+    MakePageEarly(echo, page)
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(lambda _: page.make(), range(8))) == {echo}
+    assert made == [1]
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that does nothing."""
 
 
 def test_the_page_is_in_the_list_at_the_side_and_on_every_run(server: ApiServer) -> None:
