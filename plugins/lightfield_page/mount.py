@@ -23,7 +23,8 @@ class PageOnDemand:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        application = self._application or await asyncio.to_thread(self.make)
+        made = self._application
+        application = await asyncio.to_thread(self.make) if made is None else made
         await application(scope, receive, send)
 
     def make(self) -> Application:
