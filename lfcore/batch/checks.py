@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lfcore.batch.client import any_client, explained
 from lfcore.batch.names import Places
+from lfcore.batch.reasons import remedy
 from lfcore.errors import DataError, SettingsError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def check_places(client: "BatchClient", places: Places) -> tuple[Places, dict[st
             raise UnavailableError(f"job queue {name}: is disabled; '{command}' enables it")
         if queue.get("status") == "INVALID":
             raise UnavailableError(f"job queue {name}: is invalid ({queue.get('statusReason')}); deploy infra/ again")
+        _check_environments(client, name, [one["computeEnvironment"] for one in queue["computeEnvironmentOrder"]])
         if queue.get("schedulingPolicyArn"):
             shares[name] = SHARE
     if not _is_defined(client, places.definition):
@@ -82,6 +84,34 @@ def check_places(client: "BatchClient", places: Places) -> tuple[Places, dict[st
     if not gpu and not places.definition.startswith("arn:"):
         gpu = beside if _is_defined(client, beside) else ""
     return replace(places, gpu_definition=gpu or places.definition), shares
+
+
+def _check_environments(client: "BatchClient", queue: str, environments: list[str]) -> None:
+    """Raise ``UnavailableError`` where no compute environment of a queue can start a machine, saying why of each."""
+    if not environments:
+        return
+    try:
+        found = client.describe_compute_environments(computeEnvironments=environments)["computeEnvironments"]
+    except client.exceptions.ClientError:
+        # It may not be ours to look at, and a stand-in has none; jobs that wait say why.
+        return
+    faults = [_fault_of(cast("Mapping[str, Any]", one)) for one in found]
+    if faults and all(faults):
+        raise UnavailableError(
+            f"job queue {queue}: no compute environment can start a machine ({'; '.join(filter(None, faults))})"
+        )
+
+
+def _fault_of(environment: Mapping[str, Any]) -> str | None:
+    """Why a compute environment starts no machine, and what to do about it; None where it may."""
+    name, reason = environment["computeEnvironmentName"], str(environment.get("statusReason", ""))
+    if environment.get("state") == "DISABLED":
+        return f"{name} is disabled: enable it"
+    if environment.get("status") == "INVALID":
+        return f"{name} is invalid: {reason}; {remedy(reason) or 'deploy infra/ again'}"
+    if (environment.get("computeResources") or {}).get("maxvCpus") == 0:
+        return f"{name} may have no processors: raise its maxvCpus"
+    return None
 
 
 def _is_defined(client: "BatchClient", name: str) -> bool:

@@ -122,6 +122,26 @@ def test_what_is_not_deployed_is_said_before_anything_is_submitted(
             check_places(client, PLACES)
 
 
+@pytest.mark.parametrize(
+    ("more", "remedy"),
+    [
+        ({"state": "DISABLED"}, "environment-1 is disabled: enable it"),
+        ({"status": "INVALID", "statusReason": "MaxSpotInstanceCountExceeded: zero"}, "Service Quotas"),
+        ({"computeResources": {"type": "SPOT", "maxvCpus": 0, "subnets": []}}, "maxvCpus"),
+    ],
+)
+def test_a_queue_whose_environments_can_start_nothing_is_said(more: dict[str, Any], remedy: str) -> None:
+    client = boto3.client("batch", **KEYS)
+    order = [{"order": 1, "computeEnvironment": "environment-1"}]
+    environment = {"computeEnvironmentName": "environment-1", "computeEnvironmentArn": "arn:aws:batch:r:1:c/e"}
+    with Stubber(client) as canned:
+        queues = [_queue("cpu", computeEnvironmentOrder=order), _queue("gpu")]
+        canned.add_response("describe_job_queues", {"jobQueues": queues})
+        canned.add_response("describe_compute_environments", {"computeEnvironments": [{**environment, **more}]})
+        with pytest.raises(UnavailableError, match=rf"job queue cpu: no compute environment can start .*{remedy}"):
+            check_places(client, PLACES)
+
+
 def test_a_definition_for_gpus_and_a_fair_queue_are_found() -> None:
     client = boto3.client("batch", **KEYS)
     policy = "arn:aws:batch:us-east-1:1:scheduling-policy/p"
