@@ -60,7 +60,7 @@ def _client(service: str, region: str) -> Any:  # noqa: ANN401  # boto3 makes it
         ) from error
     config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
     # Typed stubs name each service by itself.
-    return boto3.Session().client(service, region_name=region, config=config)  # type: ignore[call-overload]  # a name
+    return boto3.Session().client(service, region_name=region, config=config)  # type: ignore[call-overload]  # the stubs know each service by its own name
 
 
 def _on_demand(pricing: Any, name: str, region: str) -> Price | None:  # noqa: ANN401  # see _client

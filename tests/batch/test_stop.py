@@ -93,3 +93,21 @@ def test_a_run_with_live_jobs_is_not_submitted_again_and_a_stopped_one_is(
     assert lfcore("aws", "resume", run.root).code == 0
     assert lfcore("aws", "stop", run.root).code == 0
     assert _live(sleeping_batch) == []
+
+
+def test_a_run_in_a_bucket(
+    sleeping_batch: LocalBatch, s3_bucket: str, tiny_dataset: MakeDataset, lfcore: Callable[..., object]
+) -> None:
+    run = RunPaths(f"{s3_bucket}/runs/one")
+    dataset = str(tiny_dataset())
+    plan(dataset, run)
+    result = lfcore("aws", "submit", dataset, run.root, "--job-minutes", 0.01)
+    assert result.code == 0, result.err
+    listed = lfcore("aws", "list", f"{s3_bucket}/runs")
+    assert listed.code == 0
+    assert f"0 of 3 frames, 0 aside, submitted 1 x  {run.root}" in listed.out
+    assert lfcore("aws", "stop", run.root).code == 0
+    assert _live(sleeping_batch) == []
+    missing = lfcore("aws", "submit", dataset, "s3://no-such-bucket-of-ours/run")
+    assert missing.code == 65
+    assert "s3://no-such-bucket-of-ours: does not exist" in missing.error
