@@ -39,11 +39,10 @@ def test_a_workflow_may_only_read_but_where_it_says(path: Path) -> None:
 def test_what_comes_from_others_cannot_start_a_workflow_with_rights(path: Path) -> None:
     workflow = load(path)
     assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(workflow["on"])
-    if any("id-token" in job.get("permissions", {}) for job in workflow["jobs"].values()):
-        delivered = [job for job in workflow["jobs"].values() if "id-token" in job.get("permissions", {})]
-        for job in delivered:
-            guarded = "refs/heads/main" in job.get("if", "") and "'push'" in job.get("if", "")
-            assert guarded or "pull_request" not in workflow["on"]
+    for job in workflow["jobs"].values():
+        if "id-token" in job.get("permissions", {}):
+            assert "github.ref == 'refs/heads/main'" in job["if"]
+            assert "pull_request" not in workflow["on"] or "github.event_name == 'push'" in job["if"]
 
 
 @each_workflow

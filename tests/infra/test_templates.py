@@ -209,3 +209,64 @@ def test_somebody_is_told() -> None:
     budget = of_type("AWS::Budgets::Budget")["watch.Budget"]
     kinds = [entry["Notification"]["NotificationType"] for entry in budget["NotificationsWithSubscribers"]]
     assert sorted(kinds) == ["ACTUAL", "FORECASTED"]
+
+
+# AWS takes no resource for these; Batch's Describe... and List... among them.
+WITHOUT_RESOURCE = {
+    "batch:DescribeComputeEnvironments",
+    "batch:DescribeJobDefinitions",
+    "batch:DescribeJobQueues",
+    "batch:DescribeJobs",
+    "batch:ListJobs",
+    "ec2:DescribeSpotPriceHistory",
+    "ecr:GetAuthorizationToken",
+    "pricing:GetProducts",
+}
+
+
+def identity_statements() -> list[tuple[str, dict[str, Any]]]:
+    """Every statement that gives a role or user rights, with the name of what holds it."""
+    found = []
+    for name, properties in {**of_type("AWS::IAM::ManagedPolicy"), **of_type("AWS::IAM::Role")}.items():
+        inline = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        for document in [properties.get("PolicyDocument", {"Statement": []}), *inline]:
+            found += [(name, statement) for statement in document["Statement"]]
+    return found
+
+
+def test_no_right_is_given_on_everything_but_where_aws_takes_nothing_less() -> None:
+    statements = identity_statements()
+    assert len(statements) > 15
+    for name, statement in statements:
+        assert statement["Effect"] == "Allow", name
+        assert not {"NotAction", "NotResource", "NotPrincipal"} & set(statement), name
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not [action for action in actions if "*" in action or "?" in action], name
+        if statement["Resource"] == "*":
+            assert set(actions) <= WITHOUT_RESOURCE, name
+        if "iam:PassRole" in actions:
+            assert "iam:PassedToService" in statement["Condition"]["StringEquals"], name
+
+
+def test_a_role_trusts_one_service_or_one_provider() -> None:
+    for name, properties in of_type("AWS::IAM::Role").items():
+        document = properties["AssumeRolePolicyDocument"]
+        if "Fn::Sub" in document:
+            document = json.loads(document["Fn::Sub"][0])
+        (statement,) = document["Statement"]
+        (kind,) = statement["Principal"]
+        assert kind in ("Service", "Federated"), name
+        assert statement["Principal"][kind] != "*", name
+        # EC2 sends no account, and gives a role only to machines of its own account.
+        assert "Condition" in statement or statement["Principal"] == {"Service": "ec2.amazonaws.com"}, name
+
+
+def test_of_awss_own_policies_only_that_of_the_ecs_agent_is_used() -> None:
+    attached = [
+        policy["Fn::Sub"]
+        for properties in of_type("AWS::IAM::Role").values()
+        for policy in properties.get("ManagedPolicyArns", [])
+        if "Fn::Sub" in policy
+    ]
+    agent = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
+    assert attached == [agent]
