@@ -1,10 +1,13 @@
-"""Which machine a job runs on, as EC2 tells it: asked once a process, and on AWS Batch only."""
+"""Which machine a job runs on: as a file of the machine says, or EC2, which is asked once and on AWS Batch only."""
 
+import json
 import os
 import urllib.request
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
+FILE_VARIABLE = "LIGHTFIELD_MACHINE_FILE"
 ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 DISABLED_VARIABLE = "AWS_EC2_METADATA_DISABLED"
 ENDPOINT = "http://169.254.169.254"
@@ -18,7 +21,8 @@ MachineFacts = dict[str, str | bool]
 def machine_facts() -> MachineFacts:
     """``instance_type``, ``region`` and ``spot`` of this machine; empty where they are not known.
 
-    A container reaches the metadata only where its host allows two hops.
+    The file that ``LIGHTFIELD_MACHINE_FILE`` names holds the same as JSON; it is for machines that keep their metadata
+    from containers (a hop limit of one).
     """
     return dict(_asked())
 
@@ -30,6 +34,8 @@ def _asked() -> MachineFacts:
 
 def ask(environment: Mapping[str, str]) -> MachineFacts:
     """The same without a memory, for ``environment``. Source: EC2 User Guide, instance metadata version 2."""
+    if environment.get(FILE_VARIABLE):
+        return _from_file(Path(environment[FILE_VARIABLE]))
     if not all(environment.get(name) for name in ON_AWS_BATCH):
         return {}
     if environment.get(DISABLED_VARIABLE, "").lower() == "true":
@@ -50,6 +56,18 @@ def ask(environment: Mapping[str, str]) -> MachineFacts:
         }
     except (OSError, ValueError):
         return {}
+
+
+def _from_file(path: Path) -> MachineFacts:
+    """What a file says; a bill is not worth a failed job, so one that says something else says nothing."""
+    try:
+        content = json.loads(path.read_bytes())
+        name, region, spot = content["instance_type"], content["region"], content["spot"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if isinstance(name, str) and isinstance(region, str) and isinstance(spot, bool):
+        return {"instance_type": name, "region": region, "spot": spot}
+    return {}
 
 
 def _answer(request: urllib.request.Request) -> str:

@@ -66,6 +66,18 @@ def test_nobody_is_asked_off_batch_and_silence_is_no_error(metadata: dict[str, s
     assert ask({**ON_BATCH, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}) == {}
 
 
+def test_a_file_of_the_machine_tells_as_much(tmp_path: Path) -> None:
+    file = tmp_path / "machine.json"
+    environment = {"LIGHTFIELD_MACHINE_FILE": str(file)}
+    facts = {"instance_type": "g5.xlarge", "region": "us-east-1", "spot": False}
+    assert ask(environment) == {}
+    file.write_text(json.dumps({**facts, "more": 1}))
+    assert ask(environment) == facts
+    for content in ("", "[]", "3", '{"instance_type": 3, "region": "r", "spot": true}', '{"instance_type": "a"}'):
+        file.write_text(content)
+        assert ask(environment) == {}
+
+
 def _record(seconds: float, **more: object) -> dict[str, object]:
     return {"seconds": seconds, "preparation_seconds": 0.5, **more}
 
