@@ -20,6 +20,7 @@ import httpx
 from demo.layout import DAG_ID, REGION, REPOSITORY, Layout, batch_configuration, free_port
 from demo.processes import ProcessGroup
 from demo.stack import Shape, Stack
+from endurance.postgres import start_postgres
 from lightfield.names import run_prefix
 
 LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
@@ -46,6 +47,7 @@ def deployment(
         **(environment or {}),
     }
     with ProcessGroup(root / "logs") as group:
+        changes["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = start_postgres(root, group)
         layout = Layout(root, free_port())
         stack = Stack(layout, group, Shape(configuration | {"stopTimeoutSeconds": 3}, deferrable, changes), print)
         stack.start()

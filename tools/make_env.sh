@@ -53,4 +53,4 @@ echo "make env: Python $version in $folder; installing what constraints/python-$
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 export_index
 "$folder/bin/uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" \
-    --constraint "constraints/python-$version.txt" --editable '.[airflow,s3,opencl,dev]'
+    --constraint "constraints/python-$version.txt" --editable '.[airflow,postgres,s3,opencl,dev]'
