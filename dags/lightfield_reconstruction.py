@@ -11,14 +11,15 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from lfcore.contracts import Stage
+from lfcore.job_names import Places, run_prefix
 from lightfield.ending import end_all_jobs, end_strays, fault_of_run
 from lightfield.failures import retrying_only_what_may_pass
 from lightfield.fanout import ITEM_NAMES, Caps, Slice, cut_stage
 from lightfield.hook import StageHook
-from lightfield.names import BatchNames, pool, run_prefix
 from lightfield.notify import dag_callbacks
 from lightfield.operators import StageBatchOperator
 from lightfield.params import reconstruction_params
+from lightfield.pools import pool
 from lightfield.request import check_request, read_run_json, told, write_plan_item
 
 RUN = "{{ ti.xcom_pull(task_ids='request')['run'] }}"
@@ -85,16 +86,16 @@ def lightfield_reconstruction() -> None:
     def end_jobs() -> None:
         """End what is left of the run's Batch jobs, and fail when the run failed."""
         context = get_current_context()
-        ti, names = context["ti"], BatchNames.from_environment()
+        ti, queues = context["ti"], Places.chosen().queues
         asked = ti.xcom_pull(task_ids="request")
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
         fault = fault_of_run({name: state for name, state in states.items() if name != ti.task_id}, asked["run"])
         client, prefix = StageHook().get_conn(), run_prefix(ti.dag_id, ti.run_id)
         if fault is None:
-            end_strays(client, names.queues, prefix)
+            end_strays(client, queues, prefix)
             context["outlet_events"][VOLUMES].extra = {"dataset": asked["dataset"], "run": asked["run"]}
             return
-        end_all_jobs(client, names.queues, prefix)
+        end_all_jobs(client, queues, prefix)
         raise AirflowFailException(fault)
 
     # One task a mapped stage, because a mapped task takes its length from the whole of one task's result.

@@ -21,7 +21,7 @@ from demo.layout import DAG_ID, REGION, REPOSITORY, Layout, batch_configuration,
 from demo.processes import ProcessGroup
 from demo.stack import Shape, Stack
 from endurance.postgres import start_postgres
-from lightfield.names import run_prefix
+from lfcore.job_names import run_prefix
 
 LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 QUEUES = ("lightfield-cpu", "lightfield-gpu")

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from lfcore.batch.client import any_client, explained
-from lfcore.batch.names import Places
 from lfcore.batch.reasons import remedy
 from lfcore.errors import DataError, SettingsError, UnavailableError, UsageError
+from lfcore.job_names import Places
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

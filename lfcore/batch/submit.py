@@ -11,7 +11,6 @@ from lfcore.batch.checks import check_bucket, check_places, require_same_world
 from lfcore.batch.client import explained
 from lfcore.batch.jobs import FINAL, describe, live_ids
 from lfcore.batch.logs import last_lines
-from lfcore.batch.names import Places, job_name, job_tags, run_prefix
 from lfcore.batch.reasons import is_permanent, trouble
 from lfcore.batch.submission import Submission, SubmittedJob
 from lfcore.contracts import (
@@ -27,6 +26,7 @@ from lfcore.contracts import (
 )
 from lfcore.errors import DataError, TemporaryError, UsageError
 from lfcore.io import store
+from lfcore.job_names import CLI, Places, job_name, job_tags, run_prefix
 from lfcore.stages.record import read_run
 from lfcore.stages.runner import read_items, unfinished
 
@@ -100,7 +100,7 @@ class Submitter:
         for path in (self.run.root, dataset):
             check_bucket(path, str(self.client.meta.region_name))
         self.places, self._shares = check_places(self.client, self.places)
-        live = live_ids(self.client, self.places.queues, run_prefix(self.run.root), written.known_ids(self.run))
+        live = live_ids(self.client, self.places.queues, run_prefix(CLI, self.run.root), written.known_ids(self.run))
         if live:
             where = f"{self.run.root}: {len(live)} jobs of it are live"
             raise UsageError(f"{where}; 'lfcore aws status' shows them, 'lfcore aws stop' ends them")
@@ -132,7 +132,7 @@ class Submitter:
         """Submit a stage as an array, or as one job, and write it down."""
         self._refuse_if_stopped()
         array = slices >= SMALLEST_ARRAY
-        name, queue = job_name(self.run.root, stage, array), self.places.queue(stage)
+        name, queue = job_name(CLI, self.run.root, stage, None if array else 0), self.places.queue(stage)
         environment = {LIST_FILE_VARIABLE: path, ARRAY_SIZE_VARIABLE: str(slices)}
         if not array:
             environment[SLICE_INDEX_VARIABLE] = "0"
@@ -147,7 +147,7 @@ class Submitter:
                 jobQueue=queue,
                 jobDefinition=self.places.definition_of(stage),
                 containerOverrides={"environment": [{"name": key, "value": environment[key]} for key in environment]},
-                tags=job_tags(self.run.root, stage),
+                tags=job_tags(CLI, self.run.root, stage),
                 **cast("Any", {key: value for key, value in options.items() if value}),
             )
         job = SubmittedJob(stage.value, answer["jobId"], name, queue, slices, items, path)

@@ -19,9 +19,9 @@ from lfcore.contracts import RunPaths, Stage
 from lfcore.errors import DataError, LfcoreError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
-    from lfcore.batch.names import Places
     from lfcore.batch.status import Standing
     from lfcore.batch.submission import Submission
+    from lfcore.job_names import Places
     from lfcore.prices.table import PriceTable
     from lfcore.stages.spent import StageCost
 
@@ -112,7 +112,7 @@ def _submit(dataset: str, run_root: str, settings: Mapping[str, Any], options: d
 
 
 def _places(options: dict[str, Any]) -> "Places":
-    from lfcore.batch.names import Places
+    from lfcore.job_names import Places
 
     return Places.chosen(options["cpu_queue"], options["gpu_queue"], options["job_definition"])
 
@@ -210,8 +210,8 @@ def stop(run_root: str, patience: float, **options: Any) -> None:  # noqa: ANN40
     """End every job of a RUN, and make sure that none is left: only then the exit code is 0."""
     from lfcore.batch.client import batch_client
     from lfcore.batch.jobs import end_all
-    from lfcore.batch.names import run_prefix
     from lfcore.batch.submission import known_ids, mark_stopped, read_submissions
+    from lfcore.job_names import CLI, run_prefix
 
     run, places = RunPaths(run_root), _places(options)
     past: list[Submission] = _despite_files(lambda: read_submissions(run)) or []
@@ -220,7 +220,7 @@ def stop(run_root: str, patience: float, **options: Any) -> None:  # noqa: ANN40
     ended = end_all(
         batch_client(options["region"] or (past[-1].region if past else None)),
         list(queues),
-        run_prefix(run.root),
+        run_prefix(CLI, run.root),
         lambda: _despite_files(lambda: known_ids(run)) or [],
         "stopped by 'lfcore aws stop'",
         patience,

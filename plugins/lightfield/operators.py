@@ -13,11 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lfcore.contracts import ARRAY_SIZE_VARIABLE, LIST_FILE_VARIABLE, SLICE_INDEX_VARIABLE, RunPaths, Stage
 from lfcore.errors import TemporaryError
+from lfcore.job_names import Places, job_name, job_tags, slice_prefix
 from lightfield.batch_jobs import USER_ENDED, describe, end_live_jobs, failed_children, is_being_ended, live_jobs
 from lightfield.failures import explain, is_permanent, write_failure
 from lightfield.files import remove
 from lightfield.hook import StageHook, log_place
-from lightfield.names import BatchNames, job_name, job_tags, slice_prefix
 from lightfield.triggers import StageTrigger
 from lightfield.waiting import JobWatch, Silence
 
@@ -67,15 +67,15 @@ class StageBatchOperator(BatchOperator):
         timeout_s: int | None = None,
         **kwargs: Any,  # noqa: ANN401 - whatever Airflow gives every operator
     ) -> None:
-        names = BatchNames.from_environment()
+        places = Places.chosen()
         is_array = slices > 1 and slice_index is None
         environment = {LIST_FILE_VARIABLE: RunPaths(run).items(Stage(stage)), ARRAY_SIZE_VARIABLE: str(slices)}
         if not is_array:
             environment[SLICE_INDEX_VARIABLE] = str(slice_index or 0)
         super().__init__(
             job_name=f"lf-{stage}",
-            job_queue=names.queue(Stage(stage)),
-            job_definition=names.job_definition,
+            job_queue=places.queue(Stage(stage)),
+            job_definition=places.definition_of(Stage(stage)),
             container_overrides={"environment": [{"name": key, "value": environment[key]} for key in environment]},
             array_properties={"size": slices} if is_array else None,
             submit_job_timeout=timeout_s,

@@ -9,10 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lfcore.contracts import Stage
 from lfcore.errors import UnavailableError
+from lfcore.job_names import Places, slice_prefix
 from lfcore.stages.look import NotThereError
 from lightfield.batch_jobs import describe
 from lightfield.hook import StageHook
-from lightfield.names import BatchNames, slice_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -47,7 +47,7 @@ def _newest(
     client: "BatchClient", dag_id: str, run_id: str, stage: Stage, slice_index: int
 ) -> Mapping[str, Any] | None:
     """The slice's newest job, by itself or as a child of an array; None when there is none."""
-    queue = BatchNames.from_environment().queue(stage)
+    queue = Places.chosen().queue(stage)
     alone = _ids(client, queue, slice_prefix(dag_id, run_id, stage, slice_index))
     arrays = _ids(client, queue, slice_prefix(dag_id, run_id, stage, None))
     newest = max([*alone, *((created, f"{job_id}:{slice_index}") for created, job_id in arrays)], default=None)

@@ -14,11 +14,11 @@ from botocore.stub import Stubber
 from lfcore.batch.airflow import trigger
 from lfcore.batch.checks import check_bucket, check_places, require_same_world
 from lfcore.batch.client import batch_client, explained
-from lfcore.batch.names import Places, job_name, run_prefix, stage_of
 from lfcore.batch.reasons import trouble
 from lfcore.batch.submit import LARGEST_ARRAY, Caps, count_slices
 from lfcore.contracts import Stage
 from lfcore.errors import DataError, LfcoreError, SettingsError, TemporaryError, UnavailableError, UsageError
+from lfcore.job_names import CLI, Places, job_name, run_prefix, stage_of
 from tests.localbatch.server import LocalBatch
 
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
@@ -195,12 +195,12 @@ def test_a_stage_has_no_more_jobs_than_items_caps_and_batch_allow() -> None:
 
 
 def test_names_say_run_and_stage_and_keep_to_what_aws_allows() -> None:
-    name = job_name("s3://bucket/runs/" + "fish é 3/" + "x" * 300, Stage.RECONSTRUCT, is_array=True)
-    assert name.startswith(run_prefix("s3://bucket/runs/" + "fish é 3/" + "x" * 300))
+    name = job_name(CLI, "s3://bucket/runs/" + "fish é 3/" + "x" * 300, Stage.RECONSTRUCT, None)
+    assert name.startswith(run_prefix(CLI, "s3://bucket/runs/" + "fish é 3/" + "x" * 300))
     assert len(name) == 128
     assert stage_of(name) is Stage.RECONSTRUCT
     assert stage_of("another") is None
-    assert run_prefix("a") != run_prefix("b")
+    assert run_prefix(CLI, "a") != run_prefix(CLI, "b")
 
 
 def test_a_queue_that_the_local_batch_has_not_is_one_line(

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from lfcore.batch.client import batch_client, logs_client
-from lfcore.batch.names import Places
 from lfcore.batch.submit import Caps, Submitter
 from lfcore.contracts import RunPaths
 from lfcore.errors import LfcoreError
+from lfcore.job_names import Places
 from lfcore.stages.plan import plan
 from tests.localbatch.server import LocalBatch, until
 

@@ -19,8 +19,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from mypy_boto3_batch import BatchClient
 
 from lfcore.contracts import RunPaths, Stage, dump_items, plan_item
+from lfcore.job_names import job_name, run_prefix, slice_prefix
 from lightfield import operators
-from lightfield.names import job_name, run_prefix, slice_prefix
 from lightfield.operators import StageBatchOperator, StageJobError
 
 pytestmark = pytest.mark.usefixtures("airflow")

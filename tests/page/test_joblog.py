@@ -9,7 +9,7 @@ import pytest
 from mypy_boto3_batch import BatchClient
 
 from lfcore.contracts import Stage
-from lightfield.names import job_name
+from lfcore.job_names import job_name
 from tests.dags.conftest import batch, batch_endpoint  # noqa: F401  # fixtures are found by their names
 from tests.page.conftest import DAG_ID, MadeRun
 

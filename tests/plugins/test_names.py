@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfcore.contracts import Stage
-from lightfield.names import BatchNames, job_name, job_tags, pool, run_prefix, slice_prefix
+from lfcore.job_names import Places, job_name, job_tags, run_prefix, slice_prefix
+from lightfield.pools import pool
 
 BATCH_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
@@ -48,10 +49,14 @@ def test_an_ordinary_run_id_stays_readable() -> None:
 
 
 def test_the_environment_names_queues_and_definition() -> None:
-    names = BatchNames.from_environment({"LIGHTFIELD_JOB_QUEUE_GPU": "g5", "LIGHTFIELD_JOB_DEFINITION": "lf:7"})
-    assert names.queue(Stage.RECONSTRUCT) == "g5"
-    assert names.queue(Stage.NORMALISE) == "lightfield-cpu"
-    assert names.job_definition == "lf:7"
+    environment = {"LIGHTFIELD_JOB_QUEUE_GPU": "g5", "LIGHTFIELD_JOB_DEFINITION": "lf:7"}
+    places = Places.chosen(environment=environment)
+    assert places.queue(Stage.RECONSTRUCT) == "g5"
+    assert places.queue(Stage.NORMALISE) == "lightfield-cpu"
+    assert places.definition_of(Stage.RECONSTRUCT) == places.definition_of(Stage.PLAN) == "lf:7"
+    places = Places.chosen(environment=environment | {"LIGHTFIELD_JOB_DEFINITION_GPU": "lf-gpu:2"})
+    assert places.definition_of(Stage.RECONSTRUCT) == "lf-gpu:2"
+    assert places.definition_of(Stage.NORMALISE) == "lf:7"
 
 
 def test_the_environment_names_the_pools() -> None:

@@ -1,6 +1,7 @@
-"""Names and tags of the jobs of a run that was submitted from the command line, and where they go.
+"""Names and tags of Batch jobs, within what AWS allows, and the queues and job definitions that they use.
 
-The scheme is that of the Airflow plugin, with ``cli`` for the DAG and the run's folder for its run.
+Airflow's tasks and the command line name their jobs alike. ``owner`` and ``run_id`` say whose a run is: the DAG and its
+run, or ``CLI`` and the run's folder.
 """
 
 import os
@@ -10,16 +11,18 @@ from dataclasses import dataclass
 
 from lfcore.contracts import Stage, fingerprint, safe_name
 
-OWNER = "cli"
-DIGEST_LENGTH = 10
+CLI = "cli"
+"""The owner of runs that were submitted from the command line."""
 LONGEST_JOB_NAME = 128
 LONGEST_TAG = 256
+DIGEST_LENGTH = 10
 WHOLE_STAGE = "array"
+"""Stands in a job's name for the slice where one array job does all slices of a stage."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """The queues and job definitions of a deployment; ``gpu_definition`` is empty until it is looked up."""
+    """The queues and job definitions of a deployment; ``gpu_definition`` is empty where the other serves GPUs too."""
 
     cpu_queue: str
     gpu_queue: str
@@ -34,7 +37,7 @@ class Places:
         definition: str | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> "Places":
-        """What is given, else the environment's ``LIGHTFIELD_JOB_...``, else the names of ``infra/``."""
+        """What is given, else the environment's ``LIGHTFIELD_JOB_...`` (``docs/airflow.md``), else their defaults."""
         return cls(
             cpu_queue or environment.get("LIGHTFIELD_JOB_QUEUE_CPU") or "lightfield-cpu",
             gpu_queue or environment.get("LIGHTFIELD_JOB_QUEUE_GPU") or "lightfield-gpu",
@@ -43,7 +46,7 @@ class Places:
         )
 
     def queue(self, stage: Stage) -> str:
-        """Only the solver is worth a GPU."""
+        """The queue for a stage: only the solver is worth a GPU."""
         return self.gpu_queue if stage is Stage.RECONSTRUCT else self.cpu_queue
 
     def definition_of(self, stage: Stage) -> str:
@@ -51,20 +54,25 @@ class Places:
         return (self.gpu_definition or self.definition) if stage is Stage.RECONSTRUCT else self.definition
 
     @property
-    def queues(self) -> list[str]:
+    def queues(self) -> tuple[str, ...]:
         """Every queue once."""
-        return list(dict.fromkeys([self.cpu_queue, self.gpu_queue]))
+        return tuple(dict.fromkeys([self.cpu_queue, self.gpu_queue]))
 
 
-def run_prefix(run: str) -> str:
+def run_prefix(owner: str, run_id: str) -> str:
     """What the names of all jobs of a run begin with, and no other's."""
-    return f"lf-{fingerprint([OWNER, run])[:DIGEST_LENGTH]}-"
+    return f"lf-{fingerprint([owner, run_id])[:DIGEST_LENGTH]}-"
 
 
-def job_name(run: str, stage: Stage, is_array: bool) -> str:
-    """Name of a job: at most 128 letters, digits, ``-`` and ``_``; readable at its end."""
-    part = WHOLE_STAGE if is_array else "0"
-    return f"{run_prefix(run)}{stage}-{part}-{safe_name(run.rstrip('/').rpartition('/')[2])}"[:LONGEST_JOB_NAME]
+def slice_prefix(owner: str, run_id: str, stage: Stage, slice_index: int | None) -> str:
+    """What the name of a slice's job begins with; no slice index is all slices in one array job."""
+    return f"{run_prefix(owner, run_id)}{stage}-{WHOLE_STAGE if slice_index is None else slice_index}-"
+
+
+def job_name(owner: str, run_id: str, stage: Stage, slice_index: int | None) -> str:
+    """Name of a job: at most 128 letters, digits, ``-`` and ``_``; its end says to people which run it belongs to."""
+    told = safe_name(run_id.rstrip("/").rpartition("/")[2] if owner == CLI else run_id)
+    return f"{slice_prefix(owner, run_id, stage, slice_index)}{told}"[:LONGEST_JOB_NAME]
 
 
 def stage_of(name: str) -> Stage | None:
@@ -73,7 +81,7 @@ def stage_of(name: str) -> Stage | None:
     return Stage(found[1]) if found and found[1] in {stage.value for stage in Stage} else None
 
 
-def job_tags(run: str, stage: Stage) -> dict[str, str]:
+def job_tags(owner: str, run_id: str, stage: Stage) -> dict[str, str]:
     """Tags that lead from a job, and its cost, back to its run; other characters become ``-``."""
-    tags = {"lightfield:dag": OWNER, "lightfield:run": run, "lightfield:stage": stage.value}
+    tags = {"lightfield:dag": owner, "lightfield:run": run_id, "lightfield:stage": stage.value}
     return {key: re.sub(r"[^A-Za-z0-9 +=._:/@-]", "-", value)[:LONGEST_TAG] for key, value in tags.items()}
