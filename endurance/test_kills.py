@@ -17,7 +17,7 @@ def test_runs_survive_their_processes(deferrable: bool, rounds: int, capsys: pyt
     victims = [SCHEDULER, API_SERVER, BATCH, *([TRIGGERER] if deferrable else [])]
     with deployment(deferrable=deferrable) as here:
         wrong = []
-        for number in range((rounds + 1) // 2):
+        for number in range(max(len(victims), rounds // 2)):
             victim, with_children = victims[number % len(victims)], dice.random() < 0.5
             moment_s, pause_s = dice.uniform(3, 30), dice.uniform(1, 8)
             run_id = f"{victim}-{number}"
