@@ -36,6 +36,8 @@ COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=dependencies /package /opt/venv
 COPY containers/airflow_init.py containers/healthy.py /opt/airflow/
 COPY plugins /opt/airflow/plugins
+# Each task is a process of its own, which would compile them anew.
+RUN python3 -m compileall -q /opt/airflow/plugins
 COPY dags /opt/airflow/dags
 ENV AIRFLOW_HOME=/opt/airflow HOME=/tmp PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 USER=airflow
 USER 10001:10001

@@ -107,6 +107,8 @@ def airflow_environment(layout: Layout, batch_port: int) -> dict[str, str]:
     return os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONWARNINGS": "ignore",
+        # A task is a process of its own, and would compile the plugins anew.
+        "PYTHONDONTWRITEBYTECODE": "",
         "AIRFLOW_HOME": str(layout.airflow_home),
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
         "AIRFLOW__API__BASE_URL": layout.url,

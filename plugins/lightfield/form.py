@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from lfcore.settings import Settings
+from lightfield.schemas import checked
 
 SECTIONS = ("volume", "reconstruction", "output", "calibration", "microscope", "microlens_array", "camera")
 """The sections of the settings that have fields, in the order of the form: what changes from run to run comes first."""
@@ -56,7 +57,7 @@ class Field:
         """The field, empty until the user says otherwise."""
         rest = "" if self.default is None else f", else {json.dumps(self.default)}"
         description = f"{self.description} ({self.key}; empty: as in dataset.yaml{rest})"
-        return Param(None, description, schema=self._schema() | {"title": self.title, "section": self.section})
+        return Param(None, description, schema=checked(self._schema() | {"title": self.title, "section": self.section}))
 
     def _schema(self) -> Node:
         if self.value["type"] == "boolean":

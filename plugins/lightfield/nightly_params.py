@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException
 from lfcore.errors import SettingsError
 from lfcore.settings import check_overrides
 from lightfield.params import PATH_HINT, PATH_PATTERN, ROOTS_VARIABLE, overrides_schema
+from lightfield.schemas import checked
 
 CRON_VARIABLE = "LIGHTFIELD_NIGHTLY_CRON"
 TIMEZONE_VARIABLE = "LIGHTFIELD_NIGHTLY_TIMEZONE"
@@ -75,7 +76,7 @@ def nightly_params(environment: Mapping[str, str] = os.environ) -> dict[str, Par
             _settings(environment),
             f"Overrides of every data set's dataset.yaml, as JSON; other ones make every data set count as changed. "
             f"Default: {SETTINGS_VARIABLE}.",
-            schema=overrides_schema() | {"title": "Settings"},
+            schema=checked(overrides_schema() | {"title": "Settings"}),
         ),
     }
 

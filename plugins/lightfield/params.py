@@ -10,6 +10,7 @@ from airflow.sdk import Param
 
 from lfcore.settings import Settings
 from lightfield.form import NOT_FINITE, Node, fields, resolved
+from lightfield.schemas import checked
 
 ROOTS_VARIABLE = "LIGHTFIELD_ROOTS"
 MOST_PROPOSALS = 200
@@ -17,7 +18,7 @@ MOST_PROPOSALS = 200
 PATH_PATTERN = r"^(?!.*(^|/)\.\.(/|$))(/|s3://[^/]+/)[^/\x00-\x1f][^\x00-\x1f]*$"
 """An absolute path or an object-store prefix below a bucket, free of ``..`` and control characters."""
 
-PATH_SCHEMA = {"pattern": PATH_PATTERN, "maxLength": 1000}
+PATH_SCHEMA = checked({"pattern": PATH_PATTERN, "maxLength": 1000})
 
 PATH_HINT = "an absolute path or s3://bucket/prefix, without '..'"
 
@@ -38,14 +39,16 @@ class Cap:
         return Param(
             self.default,
             self.description,
-            schema={
-                "type": self.kind,
-                "title": self.title,
-                "minimum": self.lowest,
-                "maximum": self.highest,
-                "not": NOT_FINITE,
-                "section": "Fan-out",
-            },
+            schema=checked(
+                {
+                    "type": self.kind,
+                    "title": self.title,
+                    "minimum": self.lowest,
+                    "maximum": self.highest,
+                    "not": NOT_FINITE,
+                    "section": "Fan-out",
+                }
+            ),
         )
 
 
@@ -113,7 +116,7 @@ def reconstruction_params() -> dict[str, Param]:
         "settings": Param(
             {},
             description='Overrides of dataset.yaml, as JSON, for what has no field: {"volume": {"z_um": [0, 4, 9]}}.',
-            schema=overrides_schema() | {"title": "Settings", "section": "Other settings"},
+            schema=checked(overrides_schema() | {"title": "Settings", "section": "Other settings"}),
         ),
         **{key: cap.param() for key, cap in CAPS.items()},
     }

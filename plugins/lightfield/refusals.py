@@ -63,8 +63,8 @@ def refusal(conf: dict[str, Any], run_id: str) -> str | None:
 
 def _breach(key: str, value: object) -> str | None:
     """How a value breaks the schema of its parameter, in one line."""
-    from jsonschema.exceptions import best_match  # type: ignore[import-untyped]  # it has no types
-    from jsonschema.validators import validator_for  # type: ignore[import-untyped]  # it has no types
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import validator_for
 
     schema = _schemas()[key]
     worst = best_match(validator_for(schema)(schema).iter_errors(value))

@@ -9,10 +9,13 @@ import pytest
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
 from pydantic import BaseModel
 
 from lfcore.settings import REQUIRED_KEYS, Settings
+from lightfield.nightly_params import nightly_params
 from lightfield.params import overrides_schema, reconstruction_params
+from lightfield.schemas import CHECKED, checked
 
 
 def test_the_schema_of_overrides_is_valid_and_needs_nothing() -> None:
@@ -124,3 +127,19 @@ def test_known_data_sets_are_proposed_and_others_taken(tmp_path: Path, monkeypat
     dataset = reconstruction_params()["dataset"]
     assert dataset.schema["examples"] == [f"{tmp_path}/fish 1", f"{tmp_path}/fish 2"]
     assert dataset.resolve("s3://bucket/other") == "s3://bucket/other"
+
+
+def test_the_schemas_that_airflow_is_told_not_to_check_are_in_order() -> None:
+    for params in (reconstruction_params(), nightly_params({})):
+        for param in params.values():
+            validator = validator_for({"$schema": param.schema.get("$schema", "")}, Draft202012Validator)
+            (Draft202012Validator if validator.META_SCHEMA == {"$id": CHECKED} else validator).check_schema(
+                param.schema
+            )
+
+
+def test_a_checked_schema_refuses_what_its_draft_refuses() -> None:
+    schema = {"type": "integer", "minimum": 3, "not": {"const": 5}}
+    named = checked(schema)
+    for value in (2, 3, 4, 5, 3.5, "3", None):
+        assert validator_for(named)(named).is_valid(value) == Draft202012Validator(schema).is_valid(value)
