@@ -45,7 +45,17 @@ def start_postgres(folder: Path, group: ProcessGroup) -> str:
         str(data),
     ]
     subprocess.run(create, check=True, stdout=subprocess.DEVNULL, cwd="/")
-    options = ["-c", f"listen_addresses={LOCALHOST}", "-c", f"unix_socket_directories={data}", "-c", "fsync=off"]
+    # The workers of a scheduler that was killed hold its connection open, with the lock on the pools (docs/airflow.md).
+    patience = ["-c", "idle_in_transaction_session_timeout=30s"]
+    options = [
+        "-c",
+        f"listen_addresses={LOCALHOST}",
+        "-c",
+        f"unix_socket_directories={data}",
+        "-c",
+        "fsync=off",
+        *patience,
+    ]
     serve = [*prefix, str(programs / "postgres"), "-D", str(data), "-p", str(port), *options]
     group.start("postgres", serve, os.environ)
     ask = [
