@@ -31,7 +31,7 @@ pytest: env ## run all tests
 test: lint types pytest ## linters, types and all tests
 
 endurance: env ## whole deployments with many jobs, killed processes and stopped runs: an hour
-	$(BIN)/python -m pytest endurance -n 0 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest endurance -n 0 --timeout 3600 $(PYTEST_OPTIONS)
 
 compose-test: env ## build the images, start docker-compose.yaml, and reconstruct synthetic data with it
 	$(TREES) $(BIN)/python -m containers.try_compose
